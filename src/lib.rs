@@ -1,0 +1,5 @@
+//! poptape.
+pub mod pop3;
+pub mod recording;
+pub mod sink;
+pub mod wire;

@@ -1,0 +1,143 @@
+//! What a recording consists of. A live session produces entries in this order, a file gives them back:
+//! `Opened`, any number of `Event`, `Note` and `Closed`, then `Ended` (missing where the recording was cut).
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::pop3::{Event, Secrets};
+use crate::wire::{Close, Micros, Side};
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// The session began.
+    Opened(Box<Header>),
+    /// What the dissector found.
+    Event(Event),
+    /// Something that is not in the octets.
+    Note(Note),
+    /// A side ended its direction of the stream.
+    Closed {
+        /// Which.
+        side: Side,
+        /// By FIN or RST.
+        how: Close,
+        /// When.
+        at: Micros,
+    },
+    /// A member of the current exchange that this version does not know: it survives a rewrite.
+    Unknown {
+        /// Its name.
+        key: String,
+        /// Its value.
+        value: Value,
+    },
+    /// The session is over.
+    Ended(Box<End>),
+}
+
+/// What is known when a session begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    /// What wrote the recording: `poptape 0.1.0`.
+    pub generator: String,
+    /// The session's number within its run, from 1.
+    pub session: u32,
+    /// The wall clock at microsecond 0.
+    pub started: DateTime<Utc>,
+    /// The client's address and port.
+    pub client: String,
+    /// Where the client connected to.
+    pub listener: String,
+    /// The upstream as the user gave it, as a URL.
+    pub upstream: String,
+    /// The upstream's address and port; None where it could not be connected.
+    pub server: Option<String>,
+    /// Whether secrets were masked.
+    pub secrets: Secrets,
+    /// Members that this version does not know.
+    pub unknown: Map<String, Value>,
+}
+
+/// Something worth knowing that is not in the octets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// When.
+    pub at: Micros,
+    /// A stable word for programs: `connect-failed`.
+    pub kind: String,
+    /// The same for people.
+    pub text: String,
+}
+
+/// Who ended a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+    /// poptape itself.
+    Poptape,
+}
+
+impl By {
+    /// The word that recordings use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Poptape => "poptape",
+        }
+    }
+}
+
+impl From<Side> for By {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Client => Self::Client,
+            Side::Server => Self::Server,
+        }
+    }
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Both directions were closed in order.
+    Finished,
+    /// A side reset the connection.
+    Reset,
+    /// The upstream could not be connected.
+    ConnectFailed,
+    /// poptape was stopped.
+    Stopped,
+}
+
+impl How {
+    /// Every way with the word that recordings use.
+    pub const NAMES: [(Self, &'static str); 4] = [
+        (Self::Finished, "finished"),
+        (Self::Reset, "reset"),
+        (Self::ConnectFailed, "connect-failed"),
+        (Self::Stopped, "stopped"),
+    ];
+
+    /// The word that recordings use.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(how, _)| *how == self).map_or("finished", |(_, name)| name)
+    }
+}
+
+/// What is known when a session is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    /// When.
+    pub at: Micros,
+    /// Who closed first.
+    pub by: By,
+    /// How.
+    pub how: How,
+    /// Members that this version does not know.
+    pub unknown: Map<String, Value>,
+}

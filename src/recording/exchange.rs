@@ -1,0 +1,202 @@
+//! [`Exchange`]: a command with its response, put together from the dissector's events.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::pop3::dissect::{Outcome, Request};
+use crate::pop3::lines::{Unstuffer, split_ending};
+use crate::pop3::response::StatusLine;
+use crate::pop3::{Event, State, Status, sasl};
+use crate::wire::{Micros, Run};
+
+/// A command with its response. Bodies are kept up to the assembler's limit, counts are always whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its number in the session; 0 is the greeting.
+    pub n: u32,
+    /// What was asked; None for the greeting and for a response that nothing asked for.
+    pub request: Option<Request>,
+    /// The request's line without its ending, secrets masked; None as above.
+    pub command: Option<Bytes>,
+    /// What the SASL payload of the request said.
+    pub asked_step: Option<Box<sasl::Step>>,
+    /// None where no status came.
+    pub status: Option<Status>,
+    /// The status line without its ending, secrets masked; None where no response came.
+    pub reply: Option<Bytes>,
+    /// What the SASL challenge in the response said.
+    pub reply_step: Option<Box<sasl::Step>>,
+    /// The beginning of the body, byte-stuffing undone.
+    pub body: Vec<u8>,
+    /// Lines of the body; None where there is none.
+    pub lines: Option<u64>,
+    /// Octets of the body, byte-stuffing undone, without the terminator.
+    pub octets: Option<u64>,
+    /// All octets of the response as sent.
+    pub wire: u64,
+    /// The state before the request was answered.
+    pub state: State,
+    /// The state after.
+    pub after: State,
+    /// When the request's last octet came.
+    pub at: Micros,
+    /// When the response's first octet came.
+    pub replied: Option<Micros>,
+    /// From `at` until the response's last octet.
+    pub took: Option<Micros>,
+    /// False where a body lacks its terminator.
+    pub complete: bool,
+    /// Lines that nothing asked for follow the response.
+    pub attached: bool,
+    /// Whether they belong here cannot be known.
+    pub ambiguous: bool,
+    unstuffer: Unstuffer,
+}
+
+impl Exchange {
+    fn new(n: u32, request: Option<Request>) -> Self {
+        Self {
+            n,
+            request,
+            command: None,
+            asked_step: None,
+            status: None,
+            reply: None,
+            reply_step: None,
+            body: Vec::new(),
+            lines: None,
+            octets: None,
+            wire: 0,
+            state: State::Authorization,
+            after: State::Authorization,
+            at: 0,
+            replied: None,
+            took: None,
+            complete: true,
+            attached: false,
+            ambiguous: false,
+            unstuffer: Unstuffer::default(),
+        }
+    }
+
+    /// The text of the status line: what follows the status, or the whole line where there is none.
+    pub fn text(&self) -> Option<&[u8]> {
+        self.reply.as_ref().map(|reply| StatusLine::parse(reply).text)
+    }
+
+    fn end(&mut self, outcome: &Outcome) {
+        let Outcome { status, state, after, at, took, lines, octets, wire, complete, .. } = *outcome;
+        (self.status, self.state, self.after, self.at, self.took) = (status, state, after, at, took);
+        (self.lines, self.octets, self.wire, self.complete) = (lines, octets, wire, complete);
+    }
+}
+
+/// Puts exchanges together.
+#[derive(Debug)]
+pub struct Assembler {
+    body_limit: usize,
+    /// Requests whose answer has not begun, oldest first.
+    asked: VecDeque<Exchange>,
+    /// The exchange whose response came last: it may yet get lines that nothing asked for.
+    current: Option<Exchange>,
+    ended: bool,
+}
+
+impl Assembler {
+    /// Keeps at most `body_limit` octets of each body.
+    pub const fn new(body_limit: usize) -> Self {
+        Self { body_limit, asked: VecDeque::new(), current: None, ended: false }
+    }
+
+    /// The exchange whose response is coming or came last.
+    pub fn current(&self) -> Option<&Exchange> {
+        self.current.as_ref()
+    }
+
+    /// Takes the next event; gives an exchange that is now settled: nothing can be added to it any more.
+    pub fn take(&mut self, event: &Event) -> Option<Exchange> {
+        match event {
+            Event::Request { n, run, request, step } => {
+                let mut exchange = Exchange::new(*n, Some(*request));
+                exchange.command = Some(line(run));
+                exchange.asked_step.clone_from(step);
+                self.asked.push_back(exchange);
+                None
+            }
+            Event::Status { n, run, step, status } => {
+                let settled = self.settle();
+                let mut exchange = match self.asked.front() {
+                    Some(asked) if asked.n == *n => self.asked.pop_front()?,
+                    _ => Exchange::new(*n, None),
+                };
+                exchange.status = *status;
+                exchange.reply = Some(line(run));
+                exchange.reply_step.clone_from(step);
+                exchange.replied = run.arrivals.first().map(|&(_, at)| at);
+                self.current = Some(exchange);
+                settled
+            }
+            Event::Body { run, .. } => {
+                self.body(run);
+                None
+            }
+            Event::Terminator { run, .. } => {
+                if self.ended
+                    && let Some(current) = &mut self.current
+                {
+                    current.attached = true;
+                    current.wire += run.bytes.len() as u64;
+                }
+                None
+            }
+            Event::End(outcome) => {
+                self.ended = true;
+                if let Some(current) = self.current.as_mut().filter(|current| current.n == outcome.n) {
+                    current.end(outcome);
+                    return None;
+                }
+                // No answer ever came.
+                let place = self.asked.iter().position(|asked| asked.n == outcome.n)?;
+                let settled = self.settle();
+                let mut exchange = self.asked.remove(place)?;
+                exchange.end(outcome);
+                self.current = Some(exchange);
+                self.ended = true;
+                settled
+            }
+            Event::Ambiguous { .. } => {
+                if let Some(current) = &mut self.current {
+                    current.ambiguous = true;
+                }
+                None
+            }
+            Event::RequestMore { .. } | Event::StatusMore { .. } | Event::Opaque { .. } => None,
+        }
+    }
+
+    /// The last exchange, once the session is over.
+    pub fn settle(&mut self) -> Option<Exchange> {
+        self.ended = false;
+        self.current.take()
+    }
+
+    fn body(&mut self, run: &Run) {
+        let Some(current) = &mut self.current else { return };
+        if self.ended {
+            current.attached = true;
+            current.wire += run.bytes.len() as u64;
+            *current.lines.get_or_insert(0) += memchr::memchr_iter(b'\n', &run.bytes).count() as u64;
+            *current.octets.get_or_insert(0) += run.bytes.len() as u64;
+        }
+        if current.body.len() < self.body_limit {
+            let room = (self.body_limit - current.body.len()).min(run.bytes.len());
+            current.unstuffer.push(&run.bytes[..room], &mut current.body);
+        }
+    }
+}
+
+/// The line of a run, without its ending, in memory of its own.
+fn line(run: &Run) -> Bytes {
+    Bytes::copy_from_slice(split_ending(&run.bytes).0)
+}

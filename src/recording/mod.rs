@@ -1,0 +1,7 @@
+//! Recordings: a session as a sequence of [`Entry`]s, the same live and read back from a file.
+
+pub mod entry;
+pub mod exchange;
+
+pub use entry::{By, End, Entry, Header, How, Note};
+pub use exchange::{Assembler, Exchange};

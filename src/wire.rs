@@ -1,0 +1,106 @@
+//! What can happen on a connection, what can be done to it. The whole contract between the state
+//! machines and the world: they take an [`Input`], they return [`Action`]s, `net::pump` performs them.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// Microseconds since the session began. The wall clock is known once, in the recording's header.
+pub type Micros = u64;
+
+/// One of the two peers of a session, as seen from the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The one that connected and sends commands.
+    Client,
+    /// The one that answers.
+    Server,
+}
+
+impl Side {
+    /// The peer at the other end.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    /// The lower-case word that recordings and messages use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// How a peer ended its direction of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Close {
+    /// FIN: nothing more comes from this side; the other direction may go on.
+    Finished,
+    /// RST: both directions ended at once.
+    Reset,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The session exists: the client is connected, nothing else is.
+    Opened,
+    /// The connection asked for by [`Action::Connect`] stands.
+    Connected,
+    /// It does not, and why, in words for a person.
+    ConnectFailed(String),
+    /// Octets came from a side, in one read.
+    Received(Side, Bytes),
+    /// A side ended its direction.
+    Closed(Side, Close),
+    /// The time asked for by [`Action::WakeAt`] has come.
+    Woke,
+    /// poptape was asked to stop: end the session.
+    Stop,
+}
+
+/// What shall be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Connect the server side.
+    Connect,
+    /// Send octets to a side, in order after all earlier ones.
+    Send(Side, Bytes),
+    /// End our direction towards a side with FIN once everything is sent; still read from it.
+    Finish(Side),
+    /// End the connection to a side with RST, at once.
+    Reset(Side),
+    /// The session is over: once everything is sent, close what is still open.
+    Close,
+    /// Give [`Input::Woke`] at this time, replacing an earlier wish.
+    WakeAt(Micros),
+}
+
+/// A session's state machine: relay, engine and replay alike.
+pub trait Machine {
+    /// Takes what happened at `at` and appends what shall be done to `actions`.
+    fn handle(&mut self, at: Micros, input: Input, actions: &mut Vec<Action>);
+}
+
+/// Where arrivals begin inside a [`Run`]: offset into its octets, time.
+pub type Arrivals = SmallVec<[(u32, Micros); 1]>;
+
+/// Octets of one side's stream, in stream order. An arrival is what one read brought; a run without
+/// one belongs to the arrival of the octets before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The octets, secrets already masked.
+    pub bytes: Bytes,
+    /// The arrivals that begin within, in order.
+    pub arrivals: Arrivals,
+}
+
+impl Run {
+    /// The time of the last arrival that begins within, if one does.
+    pub fn last_arrival(&self) -> Option<Micros> {
+        self.arrivals.last().map(|&(_, at)| at)
+    }
+}
