@@ -1,6 +1,8 @@
 //! What can happen on a connection, what can be done to it. The whole contract between the state
 //! machines and the world: they take an [`Input`], they return [`Action`]s, `net::pump` performs them.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -48,8 +50,8 @@ pub enum Close {
 pub enum Input {
     /// The session exists: the client is connected, nothing else is.
     Opened,
-    /// The connection asked for by [`Action::Connect`] stands.
-    Connected,
+    /// The connection asked for by [`Action::Connect`] stands, to this address.
+    Connected(SocketAddr),
     /// It does not, and why, in words for a person.
     ConnectFailed(String),
     /// Octets came from a side, in one read.

@@ -133,9 +133,12 @@ pub const COMMANDS: &[Row] = {
     ]
 };
 
-/// The keyword's octets in upper case in one word, so that a look-up compares integers.
+/// The longest keyword that [`code`] can hold.
+const LONGEST: usize = 7;
+
+/// The keyword's octets in upper case in one word behind a marker, so that a look-up compares integers.
 const fn code(name: &[u8]) -> u64 {
-    let (mut code, mut at) = (0, 0);
+    let (mut code, mut at) = (1, 0);
     while at < name.len() {
         code = code << 8 | name[at].to_ascii_uppercase() as u64;
         at += 1;
@@ -155,7 +158,7 @@ const CODES: [u64; COMMANDS.len()] = {
 impl Keyword {
     /// The keyword that a word names, in any case (RFC 1939 section 3).
     pub fn of(word: &[u8]) -> Self {
-        if word.len() > 8 {
+        if word.len() > LONGEST {
             return Self::Unknown;
         }
         let wanted = code(word);

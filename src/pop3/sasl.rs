@@ -153,6 +153,7 @@ mod tests {
         (step.user, step.authorization_id, step.detail)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "reads as what it is compared with")]
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

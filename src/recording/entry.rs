@@ -57,6 +57,8 @@ pub struct Header {
     pub secrets: Secrets,
     /// Members that this version does not know.
     pub unknown: Map<String, Value>,
+    /// The same beside it, one level up in the file.
+    pub outer: Map<String, Value>,
 }
 
 /// Something worth knowing that is not in the octets.
@@ -140,4 +142,6 @@ pub struct End {
     pub how: How,
     /// Members that this version does not know.
     pub unknown: Map<String, Value>,
+    /// The same beside it, one level up in the file.
+    pub outer: Map<String, Value>,
 }

@@ -100,13 +100,15 @@ pub struct Assembler {
     asked: VecDeque<Exchange>,
     /// The exchange whose response came last: it may yet get lines that nothing asked for.
     current: Option<Exchange>,
+    /// Octets of the current body, as on the wire, that were kept.
+    kept: usize,
     ended: bool,
 }
 
 impl Assembler {
     /// Keeps at most `body_limit` octets of each body.
     pub const fn new(body_limit: usize) -> Self {
-        Self { body_limit, asked: VecDeque::new(), current: None, ended: false }
+        Self { body_limit, asked: VecDeque::new(), current: None, kept: 0, ended: false }
     }
 
     /// The exchange whose response is coming or came last.
@@ -178,6 +180,7 @@ impl Assembler {
     /// The last exchange, once the session is over.
     pub fn settle(&mut self) -> Option<Exchange> {
         self.ended = false;
+        self.kept = 0;
         self.current.take()
     }
 
@@ -189,10 +192,9 @@ impl Assembler {
             *current.lines.get_or_insert(0) += memchr::memchr_iter(b'\n', &run.bytes).count() as u64;
             *current.octets.get_or_insert(0) += run.bytes.len() as u64;
         }
-        if current.body.len() < self.body_limit {
-            let room = (self.body_limit - current.body.len()).min(run.bytes.len());
-            current.unstuffer.push(&run.bytes[..room], &mut current.body);
-        }
+        let room = (self.body_limit - self.kept).min(run.bytes.len());
+        self.kept += room;
+        current.unstuffer.push(&run.bytes[..room], &mut current.body);
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod entry;
 pub mod exchange;
+pub mod format;
+pub mod playback;
 
 pub use entry::{By, End, Entry, Header, How, Note};
 pub use exchange::{Assembler, Exchange};

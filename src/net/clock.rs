@@ -1,0 +1,31 @@
+//! The clock: the only place that asks what time it is.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use crate::wire::Micros;
+
+/// A session's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Begins now; gives the wall clock at that moment too.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn start() -> (Self, DateTime<Utc>) {
+        (Self { start: Instant::now() }, Utc::now())
+    }
+
+    /// Microseconds since the beginning.
+    pub fn now(&self) -> Micros {
+        self.start.elapsed().as_micros() as Micros
+    }
+
+    /// The moment `at`, for a timer.
+    pub fn instant(&self, at: Micros) -> Instant {
+        self.start + std::time::Duration::from_micros(at)
+    }
+}

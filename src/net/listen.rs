@@ -1,0 +1,109 @@
+//! Listening: binds, accepts, hands each connection to a task of its own, and ends when it is told to.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long to wait before accepting again where the process has run out of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    /// Where it listens; the port is the real one where 0 was asked for.
+    pub address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds. Must be called within a runtime.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = TcpListener::bind(address).await?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+}
+
+/// An accepted connection.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub stream: TcpStream,
+    /// The client's address.
+    pub client: SocketAddr,
+    /// Where it connected to.
+    pub listener: SocketAddr,
+    /// Its number, from 1.
+    pub number: u32,
+}
+
+/// Accepts on all listeners until `limit` sessions were accepted or `stop` turns true, runs `session` for each,
+/// and waits for all of them to end. `warn` is told once of each thing that goes wrong.
+pub async fn serve<F>(
+    listeners: Vec<Listener>,
+    limit: Option<u32>,
+    mut stop: watch::Receiver<bool>,
+    warn: impl Fn(String) + Clone + Send + 'static,
+    session: impl Fn(Accepted) -> F + Clone + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let counter = Arc::new(AtomicU32::new(0));
+    let (full, is_full) = watch::channel(false);
+    let full = Arc::new(full);
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        let (counter, full, mut is_full) = (Arc::clone(&counter), Arc::clone(&full), is_full.clone());
+        let (warn, session) = (warn.clone(), session.clone());
+        tasks.spawn(async move {
+            let mut sessions = JoinSet::new();
+            let mut warned = false;
+            let mut accepting = true;
+            loop {
+                tokio::select! {
+                    accepted = listener.socket.accept(), if accepting => match accepted {
+                        Ok((stream, client)) => {
+                            let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
+                            if limit.is_some_and(|limit| number > limit) {
+                                continue;
+                            }
+                            let listener = listener.address;
+                            sessions.spawn(session(Accepted { stream, client, listener, number }));
+                            if limit == Some(number) {
+                                full.send_replace(true);
+                            }
+                        }
+                        Err(error) => {
+                            if !std::mem::replace(&mut warned, true) {
+                                warn(format!("cannot accept on {}: {error}; trying again", listener.address));
+                            }
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                    },
+                    Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
+                    () = turns_true(&mut is_full), if accepting => accepting = false,
+                    else => return,
+                }
+            }
+        });
+    }
+    // The listeners' tasks end their sessions' tasks with them only once those saw `stop` themselves.
+    tokio::select! {
+        () = async { while tasks.join_next().await.is_some() {} } => return,
+        () = turns_true(&mut stop) => {}
+    }
+    full.send_replace(true);
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Waits for a flag. One whose sender is gone will not turn any more: that is as good as true.
+pub async fn turns_true(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|flag| *flag).await;
+}

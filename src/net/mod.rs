@@ -1,0 +1,9 @@
+//! The shell: the only tokio, the only sockets, the only clock. [`pump`] performs what state machines ask
+//! for, [`listen`] accepts, [`writer`] is the thread on which sinks do their blocking work.
+
+pub mod address;
+pub mod clock;
+pub mod listen;
+pub mod pool;
+pub mod pump;
+pub mod writer;

@@ -1,0 +1,282 @@
+//! The pump: performs a state machine's actions on real sockets and tells it what happened. One task a
+//! session; while it is idle it holds no buffer. A side is not read while the other cannot be written, so
+//! that a slow reader slows its peer down and memory stays bounded.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep_until, timeout};
+
+use super::address::Upstream;
+use super::clock::Clock;
+use super::pool::Pool;
+use crate::wire::{Action, Close, Input, Machine, Side};
+
+/// How long to wait for the upstream to accept.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a peer gets to take note that the session is over before its socket is dropped.
+const LINGER_LIMIT: Duration = Duration::from_secs(2);
+
+/// A rest that could not be sent is copied out of the shared block where it is smaller than this, so that
+/// it does not keep the whole block.
+const COPY_LIMIT: usize = 32 * 1024;
+
+/// What a session needs besides its machine and its client.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// The session's clock.
+    pub clock: Clock,
+    /// What to read into.
+    pub pool: &'a Pool,
+    /// Where [`Action::Connect`] leads.
+    pub upstream: Option<&'a Upstream>,
+    /// Turns true when the session shall end.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Runs a session to its end. After each step `after` is given the machine, to take from it what it found;
+/// the next step waits for it.
+pub async fn run<M, F>(
+    mut machine: M,
+    client: TcpStream,
+    around: Surroundings<'_>,
+    mut after: impl FnMut(&mut M) -> F,
+) where
+    M: Machine,
+    F: Future<Output = ()>,
+{
+    let Surroundings { clock, pool, upstream, mut stop } = around;
+    let mut legs = Legs { client: Some(Leg::new(client)), server: None, timer: None, reading: Side::Client };
+    let mut actions = Vec::new();
+    let mut input = Input::Opened;
+    loop {
+        machine.handle(clock.now(), input, &mut actions);
+        let mut connect = false;
+        let mut over = false;
+        for action in actions.drain(..) {
+            match action {
+                Action::Connect => connect = true,
+                Action::Close => over = true,
+                Action::WakeAt(at) => legs.timer = Some(Box::pin(sleep_until(clock.instant(at).into()))),
+                action => legs.perform(action),
+            }
+        }
+        after(&mut machine).await;
+        if over {
+            let stopped = *stop.borrow();
+            if !stopped {
+                // Past the limit the peer does not listen: there is nothing left to do for it.
+                let _ = timeout(LINGER_LIMIT, legs.linger(pool)).await;
+            }
+            return;
+        }
+        input = if connect {
+            tokio::select! {
+                result = open(upstream) => match result {
+                    Ok((stream, address)) => {
+                        legs.server = Some(Leg::new(stream));
+                        Input::Connected(address)
+                    }
+                    Err(reason) => Input::ConnectFailed(reason),
+                },
+                _ = stop.changed() => Input::Stop,
+            }
+        } else {
+            let mut stopped = pin!(stop.changed());
+            poll_fn(|cx| match stopped.as_mut().poll(cx) {
+                Poll::Ready(_) => Poll::Ready(Input::Stop),
+                Poll::Pending => legs.poll(cx, pool),
+            })
+            .await
+        };
+    }
+}
+
+/// Connects to the upstream; why not, in words for a person.
+async fn open(upstream: Option<&Upstream>) -> Result<(TcpStream, SocketAddr), String> {
+    let Some(upstream) = upstream else { return Err("there is no upstream".to_owned()) };
+    let target = (upstream.host.as_str(), upstream.port);
+    let stream = match timeout(CONNECT_LIMIT, TcpStream::connect(target)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(format!("{upstream}: {error}")),
+        Err(_) => return Err(format!("{upstream}: no answer for {} s", CONNECT_LIMIT.as_secs())),
+    };
+    let address = stream.peer_addr().map_err(|error| format!("{upstream}: {error}"))?;
+    Ok((stream, address))
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Leg {
+    stream: TcpStream,
+    unsent: VecDeque<Bytes>,
+    /// FIN shall follow what is unsent.
+    finish: bool,
+    /// The peer has not ended its direction.
+    readable: bool,
+}
+
+impl Leg {
+    fn new(stream: TcpStream) -> Self {
+        // A proxy adds no delay of its own; without the option it is only slower.
+        let _ = stream.set_nodelay(true);
+        Self { stream, unsent: VecDeque::new(), finish: false, readable: true }
+    }
+
+    /// Sends what the socket takes at once and keeps the rest.
+    fn send(&mut self, mut octets: Bytes) {
+        if self.unsent.is_empty() {
+            while !octets.is_empty() {
+                match self.stream.try_write(&octets) {
+                    Ok(sent) => drop(octets.split_to(sent)),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    // Whatever is wrong with the socket shows again when it is polled.
+                    Err(_) => break,
+                }
+            }
+        }
+        if !octets.is_empty() {
+            let small = octets.len() < COPY_LIMIT;
+            self.unsent.push_back(if small { Bytes::copy_from_slice(&octets) } else { octets });
+        }
+    }
+
+    /// Sends on until nothing is left.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(octets) = self.unsent.front_mut() {
+            std::task::ready!(self.stream.poll_write_ready(cx))?;
+            match self.stream.try_write(octets) {
+                Ok(sent) if sent == octets.len() => drop(self.unsent.pop_front()),
+                Ok(sent) => drop(octets.split_to(sent)),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        if std::mem::take(&mut self.finish) {
+            self.shut_down();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Poll<io::Result<Bytes>> {
+        loop {
+            std::task::ready!(self.stream.poll_read_ready(cx))?;
+            match pool.read(&self.stream) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn shut_down(&self) {
+        // Fails only where the connection is gone, which reading it tells.
+        let _ = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write);
+    }
+}
+
+struct Legs {
+    client: Option<Leg>,
+    server: Option<Leg>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The side to read first the next time, so that a busy one does not starve the other.
+    reading: Side,
+}
+
+impl Legs {
+    fn leg(&mut self, side: Side) -> &mut Option<Leg> {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Send(side, octets) => {
+                if let Some(leg) = self.leg(side) {
+                    leg.send(octets);
+                }
+            }
+            Action::Finish(side) => {
+                if let Some(leg) = self.leg(side) {
+                    if leg.unsent.is_empty() {
+                        leg.shut_down();
+                    } else {
+                        leg.finish = true;
+                    }
+                }
+            }
+            Action::Reset(side) => {
+                if let Some(leg) = self.leg(side).take() {
+                    // Without it the peer gets a FIN: worse, but an end all the same.
+                    let _ = leg.stream.set_zero_linger();
+                }
+            }
+            Action::Connect | Action::Close | Action::WakeAt(_) => {}
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Poll<Input> {
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            self.timer = None;
+            return Poll::Ready(Input::Woke);
+        }
+        for side in [Side::Client, Side::Server] {
+            if let Some(leg) = self.leg(side)
+                && !leg.unsent.is_empty()
+                && let Poll::Ready(Err(_)) = leg.poll_send(cx)
+            {
+                return Poll::Ready(self.lost(side));
+            }
+        }
+        for side in [self.reading, self.reading.other()] {
+            let blocked = self.leg(side.other()).as_ref().is_some_and(|other| !other.unsent.is_empty());
+            let Some(leg) = self.leg(side).as_mut().filter(|leg| leg.readable && !blocked) else { continue };
+            let Poll::Ready(result) = leg.poll_read(cx, pool) else { continue };
+            let input = match result {
+                Ok(octets) if octets.is_empty() => {
+                    leg.readable = false;
+                    Input::Closed(side, Close::Finished)
+                }
+                Ok(octets) => Input::Received(side, octets),
+                Err(_) => self.lost(side),
+            };
+            self.reading = side.other();
+            return Poll::Ready(input);
+        }
+        Poll::Pending
+    }
+
+    fn lost(&mut self, side: Side) -> Input {
+        *self.leg(side) = None;
+        Input::Closed(side, Close::Reset)
+    }
+
+    /// Ends what is open in order: what is unsent, FIN, then whatever the peer still says is thrown away until
+    /// it closes too. Dropping a socket with unread octets would reset it, and a reset overtakes the last words.
+    async fn linger(&mut self, pool: &Pool) {
+        for side in [Side::Client, Side::Server] {
+            let Some(mut leg) = self.leg(side).take() else { continue };
+            let done = poll_fn(|cx| leg.poll_send(cx)).await.is_ok();
+            if !done {
+                continue;
+            }
+            leg.shut_down();
+            while leg.readable {
+                let octets = poll_fn(|cx| leg.poll_read(cx, pool)).await;
+                leg.readable = octets.is_ok_and(|octets| !octets.is_empty());
+            }
+        }
+    }
+}

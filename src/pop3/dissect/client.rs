@@ -1,0 +1,217 @@
+//! The client's octets: command lines, SASL responses, uploads.
+
+use bytes::Bytes;
+use memchr::memchr;
+
+use super::held::Cursor;
+use super::{Dissector, Event, MAX_LINE, Pending, Request};
+use crate::pop3::command::{Command, Keyword, Shape};
+use crate::pop3::lines::split_ending;
+use crate::pop3::sasl;
+use crate::pop3::secret::{MASK, Secrets};
+use crate::wire::{Run, Side};
+
+/// How the next client line is to be read while a SASL exchange goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expect {
+    Command,
+    /// A challenge is out: whatever comes answers it.
+    Response,
+    /// AUTH is unanswered: base64 that is no command is a payload sent early.
+    Either,
+    /// AUTH was refused: the same, where it is too long to be a word that somebody tries.
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ClientMode {
+    Lines,
+    LongLine { n: u32, hidden: bool, after_cr: bool },
+    Upload { n: Option<u32> },
+    Waiting,
+    Opaque,
+}
+
+impl Dissector {
+    pub(super) fn client_octets(&mut self, mut cursor: Cursor, out: &mut impl FnMut(Event)) {
+        while !cursor.rest().is_empty() {
+            let rest = cursor.rest();
+            let all = rest.len();
+            match self.client_mode {
+                ClientMode::Lines | ClientMode::Upload { .. } => {
+                    let room = MAX_LINE - self.client.octets.len();
+                    let within = &rest[..rest.len().min(room)];
+                    match memchr(b'\n', within) {
+                        Some(end) => {
+                            let run = self.client.take(&mut cursor, end + 1);
+                            self.client_line(run, out);
+                        }
+                        None if within.len() == room => {
+                            let run = self.client.take(&mut cursor, room);
+                            self.client_line(run, out);
+                        }
+                        None => self.client.keep(&mut cursor, all),
+                    }
+                }
+                ClientMode::LongLine { n, hidden, after_cr } => {
+                    let end = memchr(b'\n', rest);
+                    let len = end.map_or(rest.len(), |end| end + 1);
+                    let was_cr = if len >= 2 { rest[len - 2] == b'\r' } else { after_cr };
+                    let last_cr = rest[len - 1] == b'\r';
+                    let mut run = self.client.take(&mut cursor, len);
+                    if hidden {
+                        let ending: &'static [u8] = match (end, was_cr) {
+                            (None, _) => b"",
+                            (Some(_), true) => b"\r\n",
+                            (Some(_), false) => b"\n",
+                        };
+                        run.bytes = Bytes::from_static(ending);
+                        run.arrivals.iter_mut().for_each(|arrival| arrival.0 = 0);
+                    }
+                    self.client_mode = match end {
+                        Some(_) => ClientMode::Lines,
+                        None => ClientMode::LongLine { n, hidden, after_cr: last_cr },
+                    };
+                    if let Some(waiting) = self.pending.iter_mut().rfind(|pending| pending.n == n) {
+                        waiting.sent = self.client.last;
+                    }
+                    out(Event::RequestMore { n, run });
+                }
+                ClientMode::Waiting if self.client.octets.len() + rest.len() <= MAX_LINE => {
+                    self.client.keep(&mut cursor, all);
+                }
+                ClientMode::Waiting | ClientMode::Opaque => {
+                    self.client_mode = ClientMode::Opaque;
+                    let run = self.client.take(&mut cursor, all);
+                    out(Event::Opaque { side: Side::Client, run });
+                }
+            }
+        }
+    }
+
+    /// A line, whole or its first [`MAX_LINE`] octets.
+    fn client_line(&mut self, run: Run, out: &mut impl FnMut(Event)) {
+        self.settle_bare_terminator(out);
+        let whole = run.bytes.ends_with(b"\n");
+        if let ClientMode::Upload { n } = self.client_mode {
+            self.upload_line(n, run, whole, out);
+            return;
+        }
+        let n = self.new_n();
+        let command = Command::parse(&run.bytes);
+        let sent = self.client.last;
+        let response = match self.expect {
+            Expect::Command => false,
+            Expect::Response => true,
+            Expect::Either => {
+                command.keyword == Keyword::Unknown && looks_like_payload(split_ending(&run.bytes).0)
+            }
+            Expect::Refused => {
+                let text = split_ending(&run.bytes).0;
+                let long = text.len() >= 8 && text.len().is_multiple_of(4);
+                long && command.keyword == Keyword::Unknown && looks_like_payload(text)
+            }
+        };
+        let (request, shape, hidden) = if response {
+            self.expect = Expect::Either;
+            let end = split_ending(&run.bytes).0.len();
+            let hidden = (end > 0 && &run.bytes[..end] != b"*").then_some(0..end);
+            (Request::SaslResponse, Shape::Sasl, hidden)
+        } else {
+            self.expect = Expect::Command;
+            let shape = self.begin(&command);
+            (Request::Command(command.keyword), shape, command.hidden(&run.bytes))
+        };
+        let step = match (&hidden, request) {
+            (Some(range), Request::SaslResponse | Request::Command(Keyword::Auth)) => {
+                self.step(Side::Client, &run.bytes[range.clone()])
+            }
+            _ => None,
+        };
+        let secret = hidden.is_some();
+        let stls = request == Request::Command(Keyword::Stls);
+        let octets = run.bytes.len() as u32;
+        out(Event::Request { n, run: self.masked(run, hidden), request, step });
+        self.wait_for_answer(Pending { n, sent, request, shape, octets }, out);
+        if !whole {
+            let hidden = secret && self.secrets == Secrets::Redact;
+            self.client_mode = ClientMode::LongLine { n, hidden, after_cr: false };
+        } else if stls {
+            self.client_mode = ClientMode::Waiting;
+        }
+    }
+
+    /// Notes what a command sets going; gives the shape that its `+OK` will have.
+    fn begin(&mut self, command: &Command<'_>) -> Shape {
+        let shape = command.keyword.row().map_or(Shape::Unknown, |row| row.shape);
+        match shape {
+            Shape::MultiLineWithoutArgument if command.has_argument() => Shape::SingleLine,
+            Shape::MultiLineWithoutArgument => Shape::MultiLine,
+            Shape::Sasl => match command.words().next() {
+                Some(mechanism) => {
+                    self.sasl = Some(Box::new(sasl::Exchange::new(mechanism)));
+                    self.expect = Expect::Either;
+                    Shape::Sasl
+                }
+                None => Shape::MultiLine,
+            },
+            Shape::Upload => match command.words().next() {
+                Some(word) if word.eq_ignore_ascii_case(b"XMIT") => Shape::Upload,
+                _ => Shape::SingleLine,
+            },
+            shape => shape,
+        }
+    }
+
+    fn upload_line(&mut self, n: Option<u32>, run: Run, whole: bool, out: &mut impl FnMut(Event)) {
+        let last = whole && split_ending(&run.bytes).0 == b".";
+        let n = if let Some(n) = n {
+            out(Event::RequestMore { n, run });
+            n
+        } else {
+            let n = self.new_n();
+            out(Event::Request { n, run, request: Request::Upload, step: None });
+            n
+        };
+        self.client_mode = if last { ClientMode::Lines } else { ClientMode::Upload { n: Some(n) } };
+        if last {
+            self.upload_ended(n, out);
+        }
+    }
+
+    fn upload_ended(&mut self, n: u32, out: &mut impl FnMut(Event)) {
+        let sent = self.client.last;
+        let (request, shape) = (Request::Upload, Shape::SingleLine);
+        self.wait_for_answer(Pending { n, sent, request, shape, octets: 0 }, out);
+    }
+
+    pub(super) fn client_closed(&mut self, out: &mut impl FnMut(Event)) {
+        if let ClientMode::Waiting = self.client_mode {
+            self.client_mode = ClientMode::Lines;
+            self.unhold_client(out);
+        }
+        if !self.client.octets.is_empty() || !self.client.arrivals.is_empty() {
+            let run = self.client.release();
+            self.client_line(run, out);
+        }
+        if let ClientMode::Upload { n: Some(n) } = self.client_mode {
+            self.upload_ended(n, out);
+        }
+        if !matches!(self.client_mode, ClientMode::Opaque) {
+            self.client_mode = ClientMode::Lines;
+        }
+    }
+
+    /// Reads again what was held while STLS waited for its answer.
+    pub(super) fn unhold_client(&mut self, out: &mut impl FnMut(Event)) {
+        let Run { bytes, arrivals } = self.client.release();
+        self.client_octets(Cursor { data: bytes, arrivals, at: 0 }, out);
+    }
+}
+
+/// Whether a line could be a SASL payload: base64, `*`, `=`, or one that is masked already.
+fn looks_like_payload(text: &[u8]) -> bool {
+    text == b"*"
+        || text == MASK
+        || text.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+}

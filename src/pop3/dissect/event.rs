@@ -1,0 +1,118 @@
+//! What the dissector finds.
+
+use crate::pop3::command::Keyword;
+use crate::pop3::response::Status;
+use crate::pop3::sasl;
+use crate::pop3::state::State;
+use crate::wire::{Micros, Run, Side};
+
+/// What the client asked with an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// A command line.
+    Command(Keyword),
+    /// A line that answers a SASL challenge.
+    SaslResponse,
+    /// A dot-terminated upload (`XTND XMIT`).
+    Upload,
+}
+
+/// What the dissector found. `n` counts a session's exchanges: 0 is the greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A request, whole, or the first [`MAX_LINE`] octets of it.
+    Request {
+        /// The exchange it opens.
+        n: u32,
+        /// The line with its ending.
+        run: Run,
+        /// What it asks.
+        request: Request,
+        /// What a SASL payload in it said.
+        step: Option<Box<sasl::Step>>,
+    },
+    /// More octets of the same request: the rest of a long line, or an upload's next line.
+    RequestMore {
+        /// The exchange.
+        n: u32,
+        /// The octets.
+        run: Run,
+    },
+    /// A status line, whole, or the first [`MAX_LINE`] octets of it. Opens an exchange of its own where
+    /// no [`Event::Request`] had this `n`: the greeting, or a response that nothing asked for.
+    Status {
+        /// The exchange it answers.
+        n: u32,
+        /// The line with its ending.
+        run: Run,
+        /// None where a status was due and something else came.
+        status: Option<Status>,
+        /// What a SASL challenge in it said.
+        step: Option<Box<sasl::Step>>,
+    },
+    /// The rest of a long status line.
+    StatusMore {
+        /// The exchange.
+        n: u32,
+        /// The octets.
+        run: Run,
+    },
+    /// Octets of a body as they are on the wire, byte-stuffing included, cut anywhere. After the
+    /// [`Event::End`] of their exchange they are lines that nothing asked for, attached to it.
+    Body {
+        /// The exchange.
+        n: u32,
+        /// The octets.
+        run: Run,
+    },
+    /// The line that closes a body.
+    Terminator {
+        /// The exchange.
+        n: u32,
+        /// The line with its ending.
+        run: Run,
+    },
+    /// The exchange has its answer, or the session ended without one.
+    End(Box<Outcome>),
+    /// Lines without a status came while another command was outstanding: whether they belong to this
+    /// exchange cannot be known.
+    Ambiguous {
+        /// The exchange they were attached to.
+        n: u32,
+    },
+    /// Octets that are no POP3: what follows an accepted STLS that nobody here can look into.
+    Opaque {
+        /// Who sent them.
+        side: Side,
+        /// The octets.
+        run: Run,
+    },
+}
+
+/// What an exchange came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exchange.
+    pub n: u32,
+    /// What was asked; None for the greeting and for a response that nothing asked for.
+    pub request: Option<Request>,
+    /// None where no status came.
+    pub status: Option<Status>,
+    /// The state before the request was answered.
+    pub state: State,
+    /// The state after.
+    pub after: State,
+    /// When the request's last octet came (the session's beginning for the greeting, the response's
+    /// first octet for a response that nothing asked for).
+    pub at: Micros,
+    /// From then until the response's last octet; None without a response.
+    pub took: Option<Micros>,
+    /// Lines of the body; None where there is no body.
+    pub lines: Option<u64>,
+    /// Octets of the body once byte-stuffing is undone, without the terminator.
+    pub octets: Option<u64>,
+    /// All octets of the response as sent.
+    pub wire: u64,
+    /// False where a body lacks its terminator.
+    pub complete: bool,
+}

@@ -1,0 +1,80 @@
+//! The octets of a side on their way: what is held back until it can be judged, and where arrivals begin.
+
+use std::mem::take;
+
+use bytes::Bytes;
+
+use crate::wire::{Arrivals, Micros, Run};
+
+/// A side's octets on their way: those held back from earlier chunks, with their arrivals.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) octets: Vec<u8>,
+    pub(super) arrivals: Arrivals,
+    /// The earliest time that the next arrival may have: no two of one side are equal.
+    next: Micros,
+    /// When the last octet came.
+    pub(super) last: Micros,
+}
+
+/// The chunk being read.
+pub(super) struct Cursor {
+    pub(super) data: Bytes,
+    pub(super) arrivals: Arrivals,
+    pub(super) at: usize,
+}
+
+impl Cursor {
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.data[self.at..]
+    }
+}
+
+impl Held {
+    pub(super) fn cursor(&mut self, run: Run) -> Cursor {
+        let Run { bytes, mut arrivals } = run;
+        for (_, at) in &mut arrivals {
+            *at = (*at).max(self.next);
+            self.next = *at + 1;
+            self.last = *at;
+        }
+        Cursor { data: bytes, arrivals, at: 0 }
+    }
+
+    /// The held octets and the next `len` of the chunk as one run.
+    pub(super) fn take(&mut self, cursor: &mut Cursor, len: usize) -> Run {
+        let end = cursor.at + len;
+        let chunk = cursor.data.slice(cursor.at..end);
+        let shift = self.octets.len();
+        let mut arrivals = take(&mut self.arrivals);
+        // A chunk has one arrival unless it was held whole for STLS, so this rarely loops.
+        while let Some(&(offset, at)) = cursor.arrivals.first().filter(|arrival| (arrival.0 as usize) < end) {
+            arrivals.push(((offset as usize + shift - cursor.at) as u32, at));
+            cursor.arrivals.remove(0);
+        }
+        cursor.at = end;
+        let bytes = if shift == 0 {
+            chunk
+        } else {
+            let mut octets = take(&mut self.octets);
+            octets.extend_from_slice(&chunk);
+            Bytes::from(octets)
+        };
+        Run { bytes, arrivals }
+    }
+
+    /// Keeps the next `len` octets of the chunk back, to its end.
+    pub(super) fn keep(&mut self, cursor: &mut Cursor, len: usize) {
+        let shift = self.octets.len();
+        self.octets.extend_from_slice(&cursor.rest()[..len]);
+        let held = take(&mut cursor.arrivals);
+        self.arrivals
+            .extend(held.into_iter().map(|(offset, at)| ((offset as usize + shift - cursor.at) as u32, at)));
+        cursor.at += len;
+    }
+
+    /// What is held, as a run.
+    pub(super) fn release(&mut self) -> Run {
+        Run { bytes: take(&mut self.octets).into(), arrivals: take(&mut self.arrivals) }
+    }
+}

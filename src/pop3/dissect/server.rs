@@ -1,0 +1,282 @@
+//! The server's octets: status lines paired with what they answer, and lines that answer nothing.
+
+use memchr::memchr;
+
+use super::client::{ClientMode, Expect};
+use super::held::Cursor;
+use super::{Dissector, Event, MAX_LINE, Outcome, Pending, Request};
+use crate::pop3::command::{Keyword, Shape};
+use crate::pop3::lines::{Ending, split_ending};
+use crate::pop3::response::{Status, StatusLine};
+use crate::pop3::sasl;
+use crate::wire::{Run, Side};
+
+#[derive(Debug)]
+pub(super) enum ServerMode {
+    Lines,
+    /// The rest of a line whose first part is out; where it was a status line, its exchange ends with it.
+    LongLine {
+        n: u32,
+        open: Option<Box<OpenReply>>,
+    },
+    Body(Box<OpenReply>),
+    Opaque,
+}
+
+/// A response as far as it came.
+#[derive(Debug)]
+pub(super) struct OpenReply {
+    pub(super) outcome: Box<Outcome>,
+    pub(super) shape: Shape,
+    /// The status line ended with a bare LF, so the terminator may too.
+    pub(super) bare_lf: bool,
+    pub(super) at_line_start: bool,
+    pub(super) body: u64,
+    pub(super) newlines: u64,
+    pub(super) dots: u64,
+}
+
+impl Dissector {
+    pub(super) fn server_octets(&mut self, mut cursor: Cursor, out: &mut impl FnMut(Event)) {
+        while !cursor.rest().is_empty() {
+            let rest = cursor.rest();
+            let all = rest.len();
+            match self.server_mode {
+                ServerMode::Lines => {
+                    let room = MAX_LINE - self.server.octets.len();
+                    let within = &rest[..rest.len().min(room)];
+                    match memchr(b'\n', within) {
+                        Some(end) => {
+                            let run = self.server.take(&mut cursor, end + 1);
+                            self.server_line(run, out);
+                        }
+                        None if within.len() == room => {
+                            let run = self.server.take(&mut cursor, room);
+                            self.server_line(run, out);
+                        }
+                        None => self.server.keep(&mut cursor, all),
+                    }
+                }
+                ServerMode::LongLine { n, ref mut open } => {
+                    let end = memchr(b'\n', rest);
+                    let run = self.server.take(&mut cursor, end.map_or(all, |end| end + 1));
+                    if let Some(open) = open {
+                        open.outcome.wire += run.bytes.len() as u64;
+                        open.bare_lf = !run.bytes.ends_with(b"\r\n");
+                        out(Event::StatusMore { n, run });
+                    } else {
+                        out(Event::Body { n, run });
+                    }
+                    if end.is_some() {
+                        let mode = std::mem::replace(&mut self.server_mode, ServerMode::Lines);
+                        if let ServerMode::LongLine { open: Some(open), .. } = mode {
+                            self.status_ended(*open, out);
+                        }
+                    }
+                }
+                ServerMode::Body(_) => self.body_octets(&mut cursor, out),
+                ServerMode::Opaque => {
+                    let run = self.server.take(&mut cursor, all);
+                    out(Event::Opaque { side: Side::Server, run });
+                }
+            }
+        }
+    }
+
+    /// A line where a status is due, whole or its first [`MAX_LINE`] octets.
+    fn server_line(&mut self, run: Run, out: &mut impl FnMut(Event)) {
+        let status = Status::of(&run.bytes);
+        let (latest, unknown) = self.latest;
+        if !self.greeted {
+            self.greeted = true;
+            return self.reply(0, None, status, run, out);
+        }
+        if status.is_none() && (self.pending.is_empty() || unknown) {
+            return self.attach(latest, run, out);
+        }
+        let pending = self.next_answered();
+        let n = pending.map_or_else(|| self.new_n(), |pending| pending.n);
+        self.reply(n, pending, status, run, out);
+    }
+
+    /// A line without a status that answers nothing: it belongs to the exchange before it.
+    fn attach(&mut self, n: u32, run: Run, out: &mut impl FnMut(Event)) {
+        if !self.pending.is_empty() && !self.ambiguous {
+            self.ambiguous = true;
+            out(Event::Ambiguous { n });
+        }
+        match split_ending(&run.bytes) {
+            (b".", Ending::Crlf | Ending::Lf) => out(Event::Terminator { n, run }),
+            (_, ending) => {
+                out(Event::Body { n, run });
+                if ending == Ending::None {
+                    self.server_mode = ServerMode::LongLine { n, open: None };
+                }
+            }
+        }
+    }
+
+    fn reply(
+        &mut self,
+        n: u32,
+        pending: Option<Pending>,
+        status: Option<Status>,
+        run: Run,
+        out: &mut impl FnMut(Event),
+    ) {
+        let first = run.arrivals.first().map_or(self.server.last, |&(_, at)| at);
+        let request = pending.map(|pending| pending.request);
+        let at = match pending {
+            Some(pending) => pending.sent,
+            None if n == 0 => 0,
+            None => first,
+        };
+        let shape = pending.map_or(Shape::SingleLine, |pending| pending.shape);
+        self.latest = (n, shape == Shape::Unknown && status == Some(Status::Ok));
+        self.ambiguous = false;
+        let before = self.state;
+        let challenge = self.advance(request, shape, status);
+        let whole = run.bytes.ends_with(b"\n");
+        let mut hidden = None;
+        let mut step = None;
+        if challenge && status == Some(Status::Continue) {
+            let text = split_ending(&run.bytes).0;
+            let payload = StatusLine::parse(text).text;
+            if !payload.is_empty() {
+                hidden = Some(text.len() - payload.len()..text.len());
+                step = self.step(Side::Server, payload);
+            }
+        }
+        let run = self.masked(run, hidden);
+        let open = OpenReply {
+            outcome: Box::new(Outcome {
+                n,
+                request,
+                status,
+                state: before,
+                after: self.state,
+                at,
+                took: None,
+                lines: None,
+                octets: None,
+                wire: run.bytes.len() as u64,
+                complete: true,
+            }),
+            shape,
+            bare_lf: !run.bytes.ends_with(b"\r\n"),
+            at_line_start: true,
+            body: 0,
+            newlines: 0,
+            dots: 0,
+        };
+        out(Event::Status { n, run, status, step });
+        if whole {
+            self.status_ended(open, out);
+        } else {
+            self.server_mode = ServerMode::LongLine { n, open: Some(Box::new(open)) };
+        }
+    }
+
+    /// Moves the state on; says whether the response is a SASL challenge.
+    fn advance(&mut self, request: Option<Request>, shape: Shape, status: Option<Status>) -> bool {
+        let Some(request) = request else { return false };
+        match (request, shape, status) {
+            (_, Shape::Sasl, Some(Status::Continue)) => {
+                // Where the client did not wait for the challenge its answer is already here.
+                let sent = self.pending.front().is_some_and(|next| next.request == Request::SaslResponse);
+                self.expect = if sent { Expect::Either } else { Expect::Response };
+                return true;
+            }
+            // Exchange answers `AUTH NTLM` with +OK where a challenge is due.
+            (Request::Command(Keyword::Auth), Shape::Sasl, Some(Status::Ok))
+                if self.sasl.as_deref().is_some_and(sasl::Exchange::is_ntlm) =>
+            {
+                self.expect = Expect::Response;
+            }
+            (_, Shape::Sasl, Some(Status::Ok)) => {
+                self.state = self.state.after(Keyword::Auth);
+                self.expect = Expect::Command;
+            }
+            (_, Shape::Sasl, Some(Status::Err)) if self.expect != Expect::Command => {
+                self.expect = Expect::Refused;
+            }
+            // `AUTH` alone asks for a list.
+            (Request::Command(Keyword::Auth), ..) => {}
+            (Request::Command(keyword), _, Some(Status::Ok)) => self.state = self.state.after(keyword),
+            _ => {}
+        }
+        false
+    }
+
+    /// The status line is whole: a body follows, or the exchange is over.
+    fn status_ended(&mut self, open: OpenReply, out: &mut impl FnMut(Event)) {
+        if open.multi_line() {
+            self.server_mode = ServerMode::Body(Box::new(open));
+            return;
+        }
+        let Outcome { request, status, .. } = *open.outcome;
+        let upload = open.shape == Shape::Upload;
+        self.reply_ended(open, true, out);
+        match (request, status) {
+            (Some(Request::Command(Keyword::Stls)), Some(Status::Ok)) => {
+                self.server_mode = ServerMode::Opaque;
+                self.client_mode = ClientMode::Opaque;
+                if !self.client.octets.is_empty() {
+                    let run = self.client.release();
+                    out(Event::Opaque { side: Side::Client, run });
+                }
+            }
+            (Some(Request::Command(Keyword::Stls)), _) if matches!(self.client_mode, ClientMode::Waiting) => {
+                self.client_mode = ClientMode::Lines;
+                self.unhold_client(out);
+            }
+            (_, Some(Status::Ok)) if upload && matches!(self.client_mode, ClientMode::Lines) => {
+                self.client_mode = ClientMode::Upload { n: None };
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn reply_ended(&mut self, mut open: OpenReply, complete: bool, out: &mut impl FnMut(Event)) {
+        let multi_line = open.multi_line();
+        let outcome = &mut open.outcome;
+        outcome.took = Some(self.server.last.saturating_sub(outcome.at));
+        outcome.complete = complete;
+        if multi_line {
+            outcome.lines = Some(open.newlines + u64::from(!open.at_line_start));
+            outcome.octets = Some(open.body - open.dots);
+        }
+        out(Event::End(open.outcome));
+    }
+
+    pub(super) fn server_closed(&mut self, out: &mut impl FnMut(Event)) {
+        if self.server.octets == b".\n" && matches!(self.server_mode, ServerMode::Body(_)) {
+            let run = self.server.release();
+            return self.body_terminated(run, out);
+        }
+        let held = !self.server.octets.is_empty();
+        match std::mem::replace(&mut self.server_mode, ServerMode::Lines) {
+            ServerMode::Lines => {
+                if held {
+                    let run = self.server.release();
+                    self.server_line(run, out);
+                    self.server_closed(out);
+                }
+            }
+            ServerMode::LongLine { open: Some(open), .. } => {
+                let complete = !open.multi_line();
+                self.reply_ended(*open, complete, out);
+            }
+            ServerMode::LongLine { .. } => {}
+            ServerMode::Body(mut open) => {
+                if held {
+                    let run = self.server.release();
+                    open.count(&run.bytes, 1);
+                    out(Event::Body { n: open.outcome.n, run });
+                }
+                self.reply_ended(*open, false, out);
+            }
+            ServerMode::Opaque => self.server_mode = ServerMode::Opaque,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The JSON recording: one session, one object: header, exchanges, end. The schema beside this file is its
+//! reference (`poptape schema`); `line` is how a line of octets becomes a value and comes back exactly.
+//!
+//! ```json
+//! {"format": "poptape-recording", "version": 1, "generator": "…", "session": {…}, "exchanges": [
+//! {"n": 0, "reply_at_us": 812, "reply": "+OK dewey POP3 server ready"},
+//! {"n": 1, "at_us": 1440, "command": "RETR 1", "reply_at_us": 1751, "reply": "+OK 120 octets", "body": [
+//!   "From: ada@example.org",
+//!   …
+//! ]}
+//! ], "end": {…}}
+//! ```
+//!
+//! An exchange usually is one element. It is written as several with the same `n` where octets must reach
+//! the file before the element they belong to is at hand, or after it was closed; a reader just goes on.
+
+mod line;
+mod read;
+mod write;
+
+use std::io::BufRead;
+
+use super::{Feed, Format, Integrity, ReadError, Writer};
+
+/// The version that is written.
+pub const VERSION: u64 = 1;
+
+/// What the member `format` says.
+pub const MAGIC: &str = "poptape-recording";
+
+/// The JSON Schema (draft 2020-12) of a recording.
+pub const SCHEMA: &str = include_str!("schema.json");
+
+/// See the [module](self).
+pub struct Json;
+
+impl Format for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn extension(&self) -> &'static str {
+        "json"
+    }
+
+    fn recognizes(&self, beginning: &[u8]) -> bool {
+        beginning.trim_ascii_start().starts_with(b"{")
+    }
+
+    fn read(&self, input: &mut dyn BufRead, feed: &mut Feed<'_>) -> Result<Integrity, ReadError> {
+        read::read(input, feed)
+    }
+
+    fn writer(&self) -> Box<dyn Writer> {
+        Box::<write::JsonWriter>::default()
+    }
+}

@@ -1,0 +1,199 @@
+//! Transcripts: the RFC's `C:`/`S:` lines, written by hand or for reading. A line stands for one of the wire,
+//! CR LF included; `C>` and `S>` for octets without an ending. `\r`, `\n`, `\t`, `\\` and `\xNN` stand for
+//! octets; `#` begins a comment. Byte-stuffing and terminators are written as they are sent. Each line
+//! arrives a millisecond after the one before; a transcript keeps no other times.
+
+use std::io::BufRead;
+
+use bytes::Bytes;
+use chrono::DateTime;
+
+use super::{Feed, Format, Integrity, ReadError, Record, Writer};
+use crate::pop3::{Event, Secrets, lines};
+use crate::recording::{By, End, Entry, Header, How};
+use crate::wire::{Micros, Run, Side};
+
+/// Microseconds between two lines.
+const PACE: Micros = 1000;
+
+/// See the [module](self).
+pub struct Transcript;
+
+impl Format for Transcript {
+    fn name(&self) -> &'static str {
+        "transcript"
+    }
+
+    fn extension(&self) -> &'static str {
+        "transcript"
+    }
+
+    fn recognizes(&self, beginning: &[u8]) -> bool {
+        lines::split(beginning)
+            .find(|line| !line.trim_ascii().is_empty() && !line.starts_with(b"#"))
+            .is_some_and(|line| side_of(line).is_some())
+    }
+
+    fn read(&self, input: &mut dyn BufRead, feed: &mut Feed<'_>) -> Result<Integrity, ReadError> {
+        let mut at = 0;
+        let mut line = Vec::new();
+        let mut number = 0;
+        feed(Record::Header(Box::new(header())))?;
+        loop {
+            number += 1;
+            line.clear();
+            if input.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            if text.trim_ascii().is_empty() || text.starts_with(b"#") {
+                continue;
+            }
+            let Some((side, whole, rest)) = side_of(text) else {
+                return Ok(Integrity::Damaged(format!("line {number} begins with none of C: S: C> S> #")));
+            };
+            let Some(mut octets) = unescape(rest) else {
+                return Ok(Integrity::Damaged(format!(
+                    "line {number} has a backslash that is none of \\r \\n \\t \\\\ \\xNN"
+                )));
+            };
+            if whole {
+                octets.extend_from_slice(b"\r\n");
+            }
+            at += PACE;
+            let arrivals = smallvec::smallvec![(0, at)];
+            feed(Record::Octets(side, Run { bytes: Bytes::from(octets), arrivals }))?;
+        }
+        let (unknown, outer) = Default::default();
+        feed(Record::End(Box::new(End { at, by: By::Client, how: How::Finished, unknown, outer })))?;
+        Ok(Integrity::Whole)
+    }
+
+    fn writer(&self) -> Box<dyn Writer> {
+        Box::new(TranscriptWriter)
+    }
+}
+
+fn header() -> Header {
+    Header {
+        generator: "transcript".to_owned(),
+        session: 1,
+        started: DateTime::UNIX_EPOCH,
+        client: "client".to_owned(),
+        listener: String::new(),
+        upstream: "server".to_owned(),
+        server: None,
+        secrets: Secrets::Redact,
+        unknown: serde_json::Map::new(),
+        outer: serde_json::Map::new(),
+    }
+}
+
+fn side_of(line: &[u8]) -> Option<(Side, bool, &[u8])> {
+    let [side, kind, rest @ ..] = line else { return None };
+    let side = match side {
+        b'C' => Side::Client,
+        b'S' => Side::Server,
+        _ => return None,
+    };
+    let whole = match kind {
+        b':' => true,
+        b'>' => false,
+        _ => return None,
+    };
+    Some((side, whole, rest.strip_prefix(b" ").unwrap_or(rest)))
+}
+
+fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+    let mut octets = Vec::with_capacity(text.len() + 2);
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'\\' {
+            octets.push(*first);
+            continue;
+        }
+        let (octet, tail) = match rest {
+            [b'r', tail @ ..] => (b'\r', tail),
+            [b'n', tail @ ..] => (b'\n', tail),
+            [b't', tail @ ..] => (b'\t', tail),
+            [b'\\', tail @ ..] => (b'\\', tail),
+            [b'x', high, low, tail @ ..] => {
+                let digit = |digit: u8| char::from(digit).to_digit(16);
+                ((digit(*high)? * 16 + digit(*low)?) as u8, tail)
+            }
+            _ => return None,
+        };
+        octets.push(octet);
+        rest = tail;
+    }
+    Some(octets)
+}
+
+/// Every event's octets, a line each.
+struct TranscriptWriter;
+
+impl Writer for TranscriptWriter {
+    fn take(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+        let (side, run) = match entry {
+            Entry::Event(Event::Request { run, .. } | Event::RequestMore { run, .. }) => (Side::Client, run),
+            Entry::Event(
+                Event::Status { run, .. }
+                | Event::StatusMore { run, .. }
+                | Event::Body { run, .. }
+                | Event::Terminator { run, .. },
+            ) => (Side::Server, run),
+            Entry::Event(Event::Opaque { side, run }) => (*side, run),
+            _ => return,
+        };
+        for line in lines::split(&run.bytes) {
+            let (text, ending) = lines::split_ending(line);
+            out.push(if side == Side::Client { b'C' } else { b'S' });
+            if ending == lines::Ending::Crlf {
+                out.extend_from_slice(b": ");
+                escape(text, out);
+            } else {
+                out.extend_from_slice(b"> ");
+                escape(line, out);
+            }
+            out.push(b'\n');
+        }
+    }
+
+    fn tail(&self, _: &mut Vec<u8>) {}
+}
+
+fn escape(octets: &[u8], out: &mut Vec<u8>) {
+    for chunk in octets.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\r' => out.extend_from_slice(b"\\r"),
+                '\n' => out.extend_from_slice(b"\\n"),
+                '\t' => out.extend_from_slice(b"\\t"),
+                '\\' => out.extend_from_slice(b"\\\\"),
+                character if character.is_ascii_control() => {
+                    out.extend_from_slice(format!("\\x{:02x}", u32::from(character)).as_bytes());
+                }
+                character => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        for octet in chunk.invalid() {
+            out.extend_from_slice(format!("\\x{octet:02x}").as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_octets_have_a_notation_that_comes_back() {
+        let octets: Vec<u8> = (0..=255).collect();
+        let mut text = Vec::new();
+        escape(&octets, &mut text);
+        assert_eq!(unescape(&text).as_deref(), Some(&octets[..]));
+        assert_eq!(unescape(b"\\q"), None);
+    }
+}

@@ -1,0 +1,193 @@
+//! The recorder: a file a session and a format. After each flush the file is whole: it ends with a tail that
+//! the next octets overwrite, so that even `kill -9` leaves what every reader accepts.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Sink;
+use crate::recording::format::{Format, Writer};
+use crate::recording::{Entry, Header};
+
+/// Octets that are held for one session before they are written without waiting for a flush.
+const BUFFER: usize = 256 * 1024;
+
+/// Files that are kept open. The others are opened again when their session goes on, so that an idle one
+/// needs no descriptor.
+const OPEN_FILES: usize = 64;
+
+/// See the [module](self).
+pub struct Recorder {
+    folder: PathBuf,
+    formats: Vec<&'static dyn Format>,
+    sessions: HashMap<u32, Vec<Recording>>,
+    dirty: HashSet<u32>,
+    /// The sessions whose files are open, the one used last at the end.
+    open: VecDeque<u32>,
+    announce: Option<Box<dyn Write + Send>>,
+}
+
+/// One file.
+struct Recording {
+    path: PathBuf,
+    writer: Box<dyn Writer>,
+    file: Option<File>,
+    /// Taken, not written.
+    buffer: Vec<u8>,
+    /// Where the buffer's place in the file is.
+    end: u64,
+    /// The file's length, with the tail.
+    length: u64,
+}
+
+impl Recorder {
+    /// Records into `folder`, which is made where it is missing. Where `announce` is given, each finished
+    /// recording's path is written to it.
+    pub fn new(
+        folder: &Path,
+        formats: Vec<&'static dyn Format>,
+        announce: Option<Box<dyn Write + Send>>,
+    ) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        if !fs::metadata(folder)?.is_dir() {
+            return Err(io::Error::new(ErrorKind::NotADirectory, "it is not a folder"));
+        }
+        let (sessions, dirty, open) = Default::default();
+        Ok(Self { folder: folder.to_owned(), formats, sessions, dirty, open, announce })
+    }
+
+    fn begin(&mut self, session: u32, header: &Header) -> io::Result<()> {
+        let mut recordings = Vec::new();
+        for format in &self.formats {
+            let (path, file) = create(&self.folder, header, format.extension())?;
+            recordings.push(Recording {
+                path,
+                writer: format.writer(),
+                file: Some(file),
+                buffer: Vec::new(),
+                end: 0,
+                length: 0,
+            });
+        }
+        self.sessions.insert(session, recordings);
+        self.used(session);
+        Ok(())
+    }
+
+    /// Notes that a session's files are open; closes those of the one that was used longest ago.
+    fn used(&mut self, session: u32) {
+        if self.open.back() == Some(&session) {
+            return;
+        }
+        self.open.retain(|&open| open != session);
+        self.open.push_back(session);
+        if self.open.len() * self.formats.len().max(1) > OPEN_FILES
+            && let Some(oldest) = self.open.pop_front()
+        {
+            for recording in self.sessions.get_mut(&oldest).into_iter().flatten() {
+                recording.file = None;
+            }
+        }
+    }
+
+    fn finish(&mut self, session: u32) -> io::Result<()> {
+        self.dirty.remove(&session);
+        self.open.retain(|&open| open != session);
+        for mut recording in self.sessions.remove(&session).into_iter().flatten() {
+            recording.write(false)?;
+            if let Some(announce) = &mut self.announce {
+                writeln!(announce, "            {}", recording.path.display())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Recorder {
+    fn name(&self) -> &'static str {
+        "recording"
+    }
+
+    fn take(&mut self, session: u32, entry: &Entry) -> io::Result<()> {
+        if let Entry::Opened(header) = entry {
+            self.begin(session, header)?;
+        }
+        let Some(recordings) = self.sessions.get_mut(&session) else { return Ok(()) };
+        let mut full = false;
+        for recording in recordings {
+            recording.writer.take(entry, &mut recording.buffer);
+            if recording.buffer.len() > BUFFER {
+                recording.write(false)?;
+                full = true;
+            }
+        }
+        if full {
+            self.used(session);
+        }
+        if let Entry::Ended(_) = entry {
+            return self.finish(session);
+        }
+        self.dirty.insert(session);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        for session in std::mem::take(&mut self.dirty) {
+            for recording in self.sessions.get_mut(&session).into_iter().flatten() {
+                recording.write(true)?;
+            }
+            self.used(session);
+        }
+        if let Some(announce) = &mut self.announce {
+            announce.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl Recording {
+    /// Writes the buffer to its place, with a tail behind it if wanted, in one call.
+    fn write(&mut self, tail: bool) -> io::Result<()> {
+        let mut octets = std::mem::take(&mut self.buffer);
+        let added = octets.len() as u64;
+        if tail {
+            self.writer.tail(&mut octets);
+        }
+        let file = match &self.file {
+            Some(file) => file,
+            None => {
+                self.file.insert(OpenOptions::new().write(true).open(&self.path).map_err(|e| self.at(&e))?)
+            }
+        };
+        let wanted = self.end + octets.len() as u64;
+        let result = file.write_all_at(&octets, self.end).and_then(|()| {
+            // A shorter end than before would leave part of the old tail behind it.
+            if wanted < self.length { file.set_len(wanted) } else { Ok(()) }
+        });
+        result.map_err(|error| self.at(&error))?;
+        self.end += added;
+        self.length = wanted;
+        Ok(())
+    }
+
+    fn at(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
+    }
+}
+
+/// Makes a new file, `0600`, whose name sorts by the session's start: never one that is there already.
+fn create(folder: &Path, header: &Header, extension: &str) -> io::Result<(PathBuf, File)> {
+    let start = header.started.format("%Y-%m-%dT%H-%M-%S%.3fZ");
+    let mut attempt = 0;
+    loop {
+        let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+        let path = folder.join(format!("{start}-{:04}{again}.{extension}", header.session));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Properties that hold for any octets, cut anywhere.
+
+mod dissect;
+mod json;
+mod session;
+
+/// A failure is kept as a test of its own, not in a file.
+fn config() -> proptest::test_runner::Config {
+    proptest::test_runner::Config { failure_persistence: None, ..Default::default() }
+}
