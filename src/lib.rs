@@ -1,4 +1,5 @@
 //! poptape.
+pub mod maildrop;
 pub mod pop3;
 pub mod recording;
 pub mod sink;
