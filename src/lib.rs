@@ -1,4 +1,5 @@
 //! poptape.
+pub mod engine;
 pub mod maildrop;
 pub mod pop3;
 pub mod recording;

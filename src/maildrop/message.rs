@@ -16,8 +16,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// Takes a message with lines that end in CRLF or LF. Every line ends in CRLF from now on, the last one too;
-    /// a CR without LF stays as it is (RFC 1939 section 11).
+    /// Takes a message with lines that end in CRLF or LF. Every line ends in CRLF from now on, the last one
+    /// too; a CR without LF stays as it is (RFC 1939 section 11).
     pub fn new(text: impl Into<Bytes>, unique_id: UniqueId) -> Self {
         Self::normalised(normalise(text.into()), unique_id)
     }
@@ -49,8 +49,9 @@ impl Message {
         self.stuffed.clone()
     }
 
-    /// The body of the response to TOP: the headers, the blank line, then at most `lines` lines of the message's
-    /// body, byte-stuffed, without the terminator (RFC 1939 section 7). Always a prefix of [`Self::retr`].
+    /// The body of the response to TOP: the headers, the blank line, then at most `lines` lines of the
+    /// message's body, byte-stuffed, without the terminator (RFC 1939 section 7). Always a prefix of
+    /// [`Self::retr`].
     pub fn top(&self, lines: u64) -> Bytes {
         // Byte-stuffing neither adds nor removes lines, and leaves a blank line blank.
         let mut end = 0;

@@ -1,5 +1,5 @@
-//! The maildrop of the demonstration: RFC 1939's conversation in section 10 and its retellings in textbooks have
-//! two messages of 120 and 200 octets. Here they exist, with the client's side of the conversation.
+//! The maildrop of the demonstration: RFC 1939's conversation in section 10 and its retellings in textbooks
+//! have two messages of 120 and 200 octets. Here they exist, with the client's side of the conversation.
 
 use super::{Message, load};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// The longest unique-id (RFC 1939 section 7).
-pub const MAX_LEN: usize = 70;
+const MAX_LEN: usize = 70;
 
 /// A unique-id: 1 to 70 printable ASCII characters without a space (RFC 1939 section 7).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,13 +33,13 @@ impl fmt::Display for UniqueId {
 /// Makes unique-ids from content, so that they are the same whenever the same messages are loaded: the
 /// FNV-1a digest of the octets in hexadecimal, and from the second identical copy on which copy it is.
 #[derive(Debug, Default)]
-pub struct ContentIds {
+pub(super) struct ContentIds {
     copies: HashMap<u64, u64>,
 }
 
 impl ContentIds {
     /// The id of the maildrop's next message.
-    pub fn next(&mut self, octets: &[u8]) -> UniqueId {
+    pub(super) fn next(&mut self, octets: &[u8]) -> UniqueId {
         let digest = fnv1a(octets);
         let copies = self.copies.entry(digest).or_default();
         *copies += 1;
