@@ -1,7 +1,9 @@
 //! poptape.
-pub mod net;
+pub mod wire;
 pub mod pop3;
 pub mod recording;
+pub mod maildrop;
+pub mod engine;
 pub mod relay;
 pub mod sink;
-pub mod wire;
+pub mod net;

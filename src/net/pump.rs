@@ -55,7 +55,13 @@ pub async fn run<M, F>(
     F: Future<Output = ()>,
 {
     let Surroundings { clock, pool, upstream, mut stop } = around;
-    let mut legs = Legs { client: Some(Leg::new(client)), server: None, timer: None, reading: Side::Client };
+    let mut legs = Legs {
+        client: Some(Leg::new(client)),
+        server: None,
+        timer: None,
+        resume: false,
+        reading: Side::Client,
+    };
     let mut actions = Vec::new();
     let mut input = Input::Opened;
     loop {
@@ -66,6 +72,7 @@ pub async fn run<M, F>(
             match action {
                 Action::Connect => connect = true,
                 Action::Close => over = true,
+                Action::WakeAt(at) if at <= clock.now() => legs.resume = true,
                 Action::WakeAt(at) => legs.timer = Some(Box::pin(sleep_until(clock.instant(at).into()))),
                 action => legs.perform(action),
             }
@@ -187,6 +194,8 @@ struct Legs {
     client: Option<Leg>,
     server: Option<Leg>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// The machine has more to say once what it said is sent.
+    resume: bool,
     /// The side to read first the next time, so that a busy one does not starve the other.
     reading: Side,
 }
@@ -239,6 +248,11 @@ impl Legs {
             {
                 return Poll::Ready(self.lost(side));
             }
+        }
+        let sent = |leg: &Option<Leg>| leg.as_ref().is_none_or(|leg| leg.unsent.is_empty());
+        if self.resume && sent(&self.client) && sent(&self.server) {
+            self.resume = false;
+            return Poll::Ready(Input::Woke);
         }
         for side in [self.reading, self.reading.other()] {
             let blocked = self.leg(side.other()).as_ref().is_some_and(|other| !other.unsent.is_empty());

@@ -1,0 +1,162 @@
+//! The engine under transcripts: `C:` is what the client sends, `S:` what the server must answer, `...` at
+//! the end of a line stands for any text. `* closed` says that the server has ended the session by then, `*
+//! gone` that the client ends it there. The greeting is part of a transcript.
+
+mod framing;
+mod login;
+mod mail;
+mod properties;
+mod seed;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Engine, Policy, Users};
+use crate::maildrop::{Memory, load};
+use crate::pop3::lines::split;
+use crate::pop3::secret::Secret;
+use crate::wire::{Action, Close, Input, Machine, Side};
+
+/// A server with one user, kcope.
+struct World {
+    policy: Arc<Policy>,
+    source: Memory,
+    nonce: Option<&'static str>,
+}
+
+impl World {
+    fn new(mail: &[&'static str]) -> Self {
+        let users: Users = [("kcope".to_owned(), Secret::new("secret"))].into_iter().collect();
+        Self {
+            policy: Arc::new(Policy::new(users)),
+            source: Memory::new(load(mail.iter().copied())),
+            nonce: None,
+        }
+    }
+
+    fn connect(&self) -> Session {
+        let source = Arc::new(self.source.clone());
+        let engine = Engine::new(Arc::clone(&self.policy), source, self.nonce);
+        let mut session = Session { engine, said: Vec::new(), most: 0, closed: false };
+        session.input(Input::Opened);
+        session
+    }
+}
+
+/// A session and a driver that keeps to the engine's terms.
+struct Session {
+    engine: Engine,
+    /// What the server said and nobody looked at yet.
+    said: Vec<u8>,
+    /// The most octets that came between two inputs.
+    most: usize,
+    closed: bool,
+}
+
+impl Session {
+    fn input(&mut self, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            let mut actions = Vec::new();
+            let before = self.said.len();
+            self.engine.handle(0, input, &mut actions);
+            for action in actions {
+                assert!(!self.closed, "{action:?} after the end");
+                match action {
+                    Action::Send(Side::Client, octets) => self.said.extend_from_slice(&octets),
+                    Action::Close => self.closed = true,
+                    Action::WakeAt(0) => next = Some(Input::Woke),
+                    other => unreachable!("{other:?}"),
+                }
+            }
+            self.most = self.most.max(self.said.len() - before);
+        }
+    }
+
+    fn send(&mut self, octets: &[u8]) {
+        self.input(Input::Received(Side::Client, Bytes::copy_from_slice(octets)));
+    }
+
+    /// All that the server answers to these octets.
+    fn ask(&mut self, octets: &[u8]) -> String {
+        self.said.clear();
+        self.send(octets);
+        String::from_utf8_lossy(&std::mem::take(&mut self.said)).into_owned()
+    }
+
+    /// Plays a transcript and checks that the server says what it has, no less and no more.
+    fn play(&mut self, transcript: &str, way: Way) {
+        let mut expected = Vec::new();
+        let mut batch = Vec::new();
+        for line in transcript.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
+            let (who, text) = line.split_at(2);
+            let text = text.strip_prefix(' ').unwrap_or(text);
+            match who {
+                "C:" if way == Way::InTurn => {
+                    self.expect(&mut expected, transcript);
+                    self.send(format!("{text}\r\n").as_bytes());
+                }
+                "C:" => batch.extend_from_slice(format!("{text}\r\n").as_bytes()),
+                "S:" => expected.push(text),
+                _ => {
+                    self.send_batch(&mut batch, way);
+                    if text == "gone" {
+                        self.input(Input::Closed(Side::Client, Close::Finished));
+                    }
+                    assert!(self.closed, "still open\n{transcript}");
+                }
+            }
+        }
+        self.send_batch(&mut batch, way);
+        self.expect(&mut expected, transcript);
+        assert_eq!(self.closed, transcript.contains("* "), "{transcript}");
+    }
+
+    fn send_batch(&mut self, batch: &mut Vec<u8>, way: Way) {
+        match way {
+            Way::Octets => batch.iter().for_each(|&octet| self.send(&[octet])),
+            Way::InTurn | Way::AtOnce => self.send(batch),
+        }
+        batch.clear();
+    }
+
+    fn expect(&mut self, expected: &mut Vec<&str>, transcript: &str) {
+        let said = std::mem::take(&mut self.said);
+        let said: Vec<_> = split(&said).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        let wanted = std::mem::take(expected);
+        let agree = |(said, wanted): (&String, &&str)| match wanted.strip_suffix("...") {
+            Some(beginning) => said.starts_with(beginning) && said.ends_with("\r\n"),
+            None => said.strip_suffix("\r\n") == Some(wanted),
+        };
+        let all = said.len() == wanted.len() && said.iter().zip(&wanted).all(agree);
+        assert!(all, "said:   {said:#?}\nwanted: {wanted:#?}\nin\n{transcript}");
+    }
+}
+
+/// How the client's lines reach the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Each when the one before is answered.
+    InTurn,
+    /// All in one read.
+    AtOnce,
+    /// One octet a read.
+    Octets,
+}
+
+/// Plays sessions, one after the other, with a server that has these messages; all of it in each way.
+fn check(mail: &[&'static str], transcripts: &[&str]) {
+    for way in [Way::InTurn, Way::AtOnce, Way::Octets] {
+        let world = World::new(mail);
+        for transcript in transcripts {
+            world.connect().play(transcript, way);
+        }
+    }
+}
+
+/// Plays what follows login.
+fn check_mail(mail: &[&'static str], transcript: &str) {
+    let login = "S: +OK POP3 server ready\nC: USER kcope\nS: +OK\nC: PASS secret\nS: +OK ...\n";
+    check(mail, &[&format!("{login}{transcript}")]);
+}
