@@ -151,7 +151,7 @@ impl Machine for Engine {
                 }
             }
             // There is no other side.
-            Input::Connected | Input::ConnectFailed(_) | Input::Received(..) | Input::Closed(..) => {}
+            Input::Connected(_) | Input::ConnectFailed(_) | Input::Received(..) | Input::Closed(..) => {}
         }
     }
 }
