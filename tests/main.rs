@@ -1,4 +1,12 @@
 //! All tests that see poptape from outside, in one binary.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "tests")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests are peers: they have sockets and time"
+)]
 
+mod support;
+
+mod cli;
 mod properties;

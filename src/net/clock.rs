@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 use crate::wire::Micros;
 
@@ -16,7 +16,8 @@ impl Clock {
     /// Begins now; gives the wall clock at that moment too.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> (Self, DateTime<Utc>) {
-        (Self { start: Instant::now() }, Utc::now())
+        // A recording says the wall clock in microseconds; live shall show the same.
+        (Self { start: Instant::now() }, Utc::now().trunc_subsecs(6))
     }
 
     /// Microseconds since the beginning.

@@ -1,6 +1,15 @@
 //! Sinks: where a session's entries go. Each gets every entry of every session, in order.
 
 pub mod recorder;
+pub mod raw;
+pub mod messages;
+pub mod tally;
+pub mod console;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use crate::recording::Entry;
 
@@ -10,8 +19,13 @@ pub trait Sink {
     fn name(&self) -> &'static str;
 
     /// Takes a session's next entry.
-    fn take(&mut self, session: u32, entry: &Entry) -> std::io::Result<()>;
+    fn take(&mut self, session: u32, entry: &Entry) -> io::Result<()>;
 
     /// Nothing more is waiting, or a second has passed: what was taken shall reach its place now.
-    fn flush(&mut self) -> std::io::Result<()>;
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+/// A file for what came over the wire: nobody else's to read. One that is there is written anew.
+pub(crate) fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Sink;
 use crate::recording::format::{Format, Writer};
@@ -26,7 +27,19 @@ pub struct Recorder {
     dirty: HashSet<u32>,
     /// The sessions whose files are open, the one used last at the end.
     open: VecDeque<u32>,
-    announce: Option<Box<dyn Write + Send>>,
+    announce: bool,
+    paths: Paths,
+}
+
+/// The finished recordings, in the order in which they ended.
+#[derive(Debug, Clone, Default)]
+pub struct Paths(Arc<Mutex<Vec<PathBuf>>>);
+
+impl Paths {
+    /// Those finished so far.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// One file.
@@ -43,19 +56,20 @@ struct Recording {
 }
 
 impl Recorder {
-    /// Records into `folder`, which is made where it is missing. Where `announce` is given, each finished
-    /// recording's path is written to it.
-    pub fn new(
-        folder: &Path,
-        formats: Vec<&'static dyn Format>,
-        announce: Option<Box<dyn Write + Send>>,
-    ) -> io::Result<Self> {
+    /// Records into `folder`, which is made where it is missing. With `announce` each finished recording's
+    /// path is printed on standard output.
+    pub fn new(folder: &Path, formats: Vec<&'static dyn Format>, announce: bool) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         if !fs::metadata(folder)?.is_dir() {
             return Err(io::Error::new(ErrorKind::NotADirectory, "it is not a folder"));
         }
-        let (sessions, dirty, open) = Default::default();
-        Ok(Self { folder: folder.to_owned(), formats, sessions, dirty, open, announce })
+        let (sessions, dirty, open, paths) = Default::default();
+        Ok(Self { folder: folder.to_owned(), formats, sessions, dirty, open, announce, paths })
+    }
+
+    /// Where the finished recordings are listed.
+    pub fn paths(&self) -> Paths {
+        self.paths.clone()
     }
 
     fn begin(&mut self, session: u32, header: &Header) -> io::Result<()> {
@@ -97,9 +111,11 @@ impl Recorder {
         self.open.retain(|&open| open != session);
         for mut recording in self.sessions.remove(&session).into_iter().flatten() {
             recording.write(false)?;
-            if let Some(announce) = &mut self.announce {
-                writeln!(announce, "            {}", recording.path.display())?;
+            if self.announce {
+                // A console that cannot be written to says so itself.
+                let _ = writeln!(io::stdout().lock(), "            {}", recording.path.display());
             }
+            self.paths.0.lock().unwrap_or_else(PoisonError::into_inner).push(recording.path);
         }
         Ok(())
     }
@@ -139,9 +155,6 @@ impl Sink for Recorder {
                 recording.write(true)?;
             }
             self.used(session);
-        }
-        if let Some(announce) = &mut self.announce {
-            announce.flush()?;
         }
         Ok(())
     }

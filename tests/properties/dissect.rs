@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use poptape::pop3::{Dissector, Event, Secrets};
 use poptape::recording::{Assembler, Exchange};
-use poptape::wire::{Run, Side};
+use poptape::wire::Side;
 use proptest::prelude::*;
 
 use super::session::{Chunks, cut, cuts, lines};
@@ -16,22 +16,10 @@ pub fn dissect(chunks: &Chunks, secrets: Secrets) -> Vec<Event> {
     events
 }
 
-fn run_of(event: &Event) -> Option<(Side, &Run)> {
-    match event {
-        Event::Request { run, .. } | Event::RequestMore { run, .. } => Some((Side::Client, run)),
-        Event::Status { run, .. }
-        | Event::StatusMore { run, .. }
-        | Event::Body { run, .. }
-        | Event::Terminator { run, .. } => Some((Side::Server, run)),
-        Event::Opaque { side, run } => Some((*side, run)),
-        Event::End(_) | Event::Ambiguous { .. } => None,
-    }
-}
-
 /// A side's octets and where each arrival begins in them.
 pub fn stream(events: &[Event], side: Side) -> (Vec<u8>, Vec<(u64, u64)>) {
     let (mut octets, mut arrivals) = (Vec::new(), Vec::new());
-    for (_, run) in events.iter().filter_map(run_of).filter(|(of, _)| *of == side) {
+    for (_, run) in events.iter().filter_map(Event::octets).filter(|(of, _)| *of == side) {
         arrivals
             .extend(run.arrivals.iter().map(|&(offset, at)| (octets.len() as u64 + u64::from(offset), at)));
         octets.extend_from_slice(&run.bytes);
@@ -126,7 +114,7 @@ fn a_hundred_megabytes_without_a_line_end_are_passed_on_in_pieces() {
     let (mut octets, mut largest) = (0, 0);
     for at in 0..100 {
         dissector.feed(Side::Client, at, chunk.clone(), &mut |event| {
-            if let Some((_, run)) = run_of(&event) {
+            if let Some((_, run)) = event.octets() {
                 octets += run.bytes.len();
                 largest = largest.max(run.bytes.len());
             }

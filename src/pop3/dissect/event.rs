@@ -116,3 +116,18 @@ pub struct Outcome {
     /// False where a body lacks its terminator.
     pub complete: bool,
 }
+
+impl Event {
+    /// The octets that it brings, and whose they are.
+    pub const fn octets(&self) -> Option<(Side, &Run)> {
+        match self {
+            Self::Request { run, .. } | Self::RequestMore { run, .. } => Some((Side::Client, run)),
+            Self::Status { run, .. }
+            | Self::StatusMore { run, .. }
+            | Self::Body { run, .. }
+            | Self::Terminator { run, .. } => Some((Side::Server, run)),
+            Self::Opaque { side, run } => Some((*side, run)),
+            Self::End(_) | Self::Ambiguous { .. } => None,
+        }
+    }
+}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chrono::DateTime;
 
 use super::{Feed, Format, Integrity, ReadError, Record, Writer};
-use crate::pop3::{Event, Secrets, lines};
+use crate::pop3::{Secrets, lines};
 use crate::recording::{By, End, Entry, Header, How};
 use crate::wire::{Micros, Run, Side};
 
@@ -136,17 +136,8 @@ struct TranscriptWriter;
 
 impl Writer for TranscriptWriter {
     fn take(&mut self, entry: &Entry, out: &mut Vec<u8>) {
-        let (side, run) = match entry {
-            Entry::Event(Event::Request { run, .. } | Event::RequestMore { run, .. }) => (Side::Client, run),
-            Entry::Event(
-                Event::Status { run, .. }
-                | Event::StatusMore { run, .. }
-                | Event::Body { run, .. }
-                | Event::Terminator { run, .. },
-            ) => (Side::Server, run),
-            Entry::Event(Event::Opaque { side, run }) => (*side, run),
-            _ => return,
-        };
+        let Entry::Event(event) = entry else { return };
+        let Some((side, run)) = event.octets() else { return };
         for line in lines::split(&run.bytes) {
             let (text, ending) = lines::split_ending(line);
             out.push(if side == Side::Client { b'C' } else { b'S' });

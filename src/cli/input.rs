@@ -1,0 +1,86 @@
+//! Recordings as input: opened, recognized, played.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::failure::{Failure, Verdict};
+use super::output::{reader_gone, warn};
+use crate::recording::Entry;
+use crate::recording::format::{FORMATS, Integrity, ReadError, recognized};
+use crate::recording::playback::play;
+
+/// How much of a file is read at once, and looked at to recognize its format.
+const BUFFER: usize = 64 * 1024;
+
+/// The files that a user named: a folder stands for the recordings in it, in order of their names.
+pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let unreadable =
+            |error| Failure::usage(format!("cannot read the folder {}: {error}", path.display()));
+        let mut found = Vec::new();
+        for entry in path.read_dir().map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let known = |extension| FORMATS.iter().any(|format| extension == format.extension());
+            if path.extension().is_some_and(|extension| known(extension.to_string_lossy())) {
+                found.push(path);
+            }
+        }
+        if found.is_empty() {
+            return Err(Failure::usage(format!(
+                "there is no recording in the folder {}; `poptape record -o` makes some",
+                path.display()
+            )));
+        }
+        found.sort();
+        files.extend(found);
+    }
+    Ok(files)
+}
+
+/// Plays one file; `-` is standard input. What can be read only in part is a finding, said on standard error.
+pub(super) fn play_file(
+    path: &Path,
+    take: &mut dyn FnMut(&Entry) -> io::Result<()>,
+) -> Result<Verdict, Failure> {
+    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let cannot = |error: io::Error| Failure::usage(format!("cannot read {name}: {error}"));
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(cannot)?)
+    };
+    let mut input = BufReader::with_capacity(BUFFER, source);
+    let beginning = input.fill_buf().map_err(cannot)?;
+    let Some(format) = recognized(beginning) else {
+        let what = if beginning.is_empty() {
+            "it is empty"
+        } else {
+            "its beginning is in none of the known formats"
+        };
+        return Err(Failure::usage(format!("{name} is not a recording: {what}")));
+    };
+    let mut failed = false;
+    let integrity = play(format, &mut input, &mut |entry| take(entry).inspect_err(|_| failed = true));
+    match integrity {
+        Ok(Integrity::Whole) => Ok(Verdict::Clean),
+        Ok(Integrity::Unfinished) => {
+            warn(&format!(
+                "{name} is incomplete: it is still being written, or its writer was killed. All that was flushed is shown"
+            ));
+            Ok(Verdict::Finding)
+        }
+        Ok(Integrity::Damaged(how)) => {
+            warn(&format!("{name} is damaged: {how}. What comes before is shown"));
+            Ok(Verdict::Finding)
+        }
+        Err(ReadError::Io(error)) if failed => reader_gone(error).map(|()| Verdict::Clean),
+        Err(ReadError::Io(error)) => Err(cannot(error)),
+        Err(error) => Err(Failure::usage(format!("cannot read {name}: {error}"))),
+    }
+}

@@ -1,0 +1,161 @@
+//! `poptape record`: stand in the middle, show, record.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{ArgAction, Args, ValueEnum};
+use tokio::sync::watch;
+
+use super::failure::{Failure, Verdict};
+use super::output::{say, warn};
+use super::proxy::{Proxy, bind, ready, relay, run_command, sinks, watch_signals};
+use crate::net::address::{ListenAddress, Upstream};
+use crate::net::pool::Pool;
+use crate::net::writer::Writer;
+use crate::pop3::Secrets;
+use crate::sink::Sink;
+use crate::sink::tally::Tally;
+
+/// Relay a client to a server, show the conversation and record it
+#[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
+pub(super) struct Arguments {
+    /// The server: pop3://host[:110], or host:port
+    #[arg(short, long, value_name = "URL")]
+    upstream: Upstream,
+
+    /// Where to listen; may be repeated. Port 0 picks a free one
+    #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1:1110")]
+    listen: Vec<ListenAddress>,
+
+    /// The folder for the recordings, one file a session
+    #[arg(short, long, value_name = "DIR", default_value = "recordings")]
+    output: PathBuf,
+
+    /// The recordings' format; may be repeated
+    #[arg(long, value_enum, default_value = "json")]
+    format: Vec<FormatName>,
+
+    /// Whether passwords, digests and SASL payloads are kept or become ********
+    #[arg(long, value_enum, default_value = "redact")]
+    secrets: SecretsChoice,
+
+    /// Print nothing but the ready line, warnings and the summary
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Show the headers of messages; twice: every line
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// End after this many sessions
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    sessions: Option<u32>,
+
+    /// Write the ready line to this file too, once it is true
+    #[arg(long, value_name = "PATH")]
+    ready_file: Option<PathBuf>,
+
+    /// Run this once ready, with POP3_HOST, POP3_PORT and POP3_URL set and {host}, {port}, {url} filled in;
+    /// end when it ends
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    /// A JSON recording
+    Json,
+    /// The lines of both sides, for reading
+    Transcript,
+}
+
+impl FormatName {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Transcript => "transcript",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SecretsChoice {
+    Redact,
+    Keep,
+}
+
+pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
+    let tally = Tally::default();
+    let folder = &arguments.output;
+    let formats: Vec<&str> = arguments.format.iter().map(|format| format.name()).collect();
+    let verbose = (!arguments.quiet).then_some(arguments.verbose);
+    let (mut sinks, _) = sinks(folder, &formats, verbose, color)?;
+    sinks.push(Box::new(tally.clone()));
+    raise_descriptor_limit();
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime(format!("cannot start: {error}")))?;
+    let verdict = runtime.block_on(proxy(arguments, sinks));
+    let counts = tally.counts();
+    say(&format!(
+        "{} {}, {} {}, {} -ERR, {} octets up, {} down; recorded in {}",
+        counts.sessions,
+        if counts.sessions == 1 { "session" } else { "sessions" },
+        counts.exchanges,
+        if counts.exchanges == 1 { "exchange" } else { "exchanges" },
+        counts.errors,
+        counts.up,
+        counts.down,
+        folder.display(),
+    ));
+    verdict
+}
+
+async fn proxy(arguments: &Arguments, sinks: Vec<Box<dyn Sink + Send>>) -> Result<Verdict, Failure> {
+    let Arguments { upstream, sessions, command, .. } = arguments;
+    let target = (upstream.host.as_str(), upstream.port);
+    let _addresses = tokio::net::lookup_host(target).await.map_err(|error| {
+        Failure::runtime(format!(
+            "cannot resolve the upstream {upstream}: {error}; check the name given with -u"
+        ))
+    })?;
+    let mut listeners = Vec::new();
+    for address in &arguments.listen {
+        listeners.push(bind(address.0).await?);
+    }
+    let Some(first) = listeners.first().map(|listener| listener.address) else {
+        return Err(Failure::usage("there is nothing to listen on"));
+    };
+    let (stop, stopped) = watch::channel(false);
+    watch_signals(stop.clone())?;
+    let (writer, queue) = Writer::start(sinks, |problem| warn(&problem))
+        .map_err(|error| Failure::runtime(format!("cannot start the writer's thread: {error}")))?;
+    ready(&listeners, arguments.ready_file.as_deref())?;
+    let secrets = match arguments.secrets {
+        SecretsChoice::Redact => Secrets::Redact,
+        SecretsChoice::Keep => Secrets::Keep,
+    };
+    let proxy = Proxy { upstream: upstream.clone(), secrets, pool: Pool::default() };
+    let over = relay(Arc::new(proxy), listeners, *sessions, stopped, queue);
+    let verdict = if command.is_empty() {
+        over.await;
+        Ok(Verdict::Clean)
+    } else {
+        run_command(command, first, &stop, over).await
+    };
+    writer.join();
+    verdict
+}
+
+/// A proxied session takes two descriptors: as many as the system lets us have.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // With the limit as it was there is room for fewer sessions, and accepting says so when it is reached.
+    let _ = setrlimit(Resource::Nofile, limit);
+}

@@ -1,0 +1,76 @@
+//! `poptape show`: recordings through the same dissector and renderer as live.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::failure::{Failure, Verdict};
+use super::input::{files, play_file};
+use super::output::reader_gone;
+use crate::render::Page;
+use crate::render::filter::Filter;
+use crate::render::jsonl::Jsonl;
+use crate::render::markdown::Markdown;
+use crate::render::terminal::Terminal;
+use crate::render::text::Verbosity;
+
+/// Show recordings
+#[derive(Debug, Args)]
+#[command(after_help = Filter::help())]
+pub(super) struct Arguments {
+    /// Recordings, or folders of them; - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Show only the exchanges that pass this filter (see below)
+    #[arg(short, long)]
+    filter: Option<Filter>,
+
+    /// For a person, a program (a line of JSON an exchange) or a bug report
+    #[arg(long, value_enum, default_value = "text")]
+    format: Form,
+
+    /// Show the headers of messages; twice: every line
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Jsonl,
+    Markdown,
+}
+
+impl Form {
+    fn page(self, verbosity: Verbosity, color: bool) -> Box<dyn Page> {
+        match self {
+            Self::Text => Box::new(Terminal::new(verbosity, color)),
+            Self::Jsonl => Box::<Jsonl>::default(),
+            Self::Markdown => Box::<Markdown>::default(),
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
+    let Arguments { filter, format, verbose, .. } = arguments;
+    let filter = filter.as_ref();
+    let files = files(&arguments.files)?;
+    let several = files.len() > 1;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut verdict = Verdict::Clean;
+    for (place, file) in files.iter().enumerate() {
+        if several && *format == Form::Text {
+            let gap = if place == 0 { "" } else { "\n" };
+            writeln!(out, "{gap}{}", file.display()).or_else(reader_gone)?;
+        }
+        let mut page = format.page(Verbosity::of_count(*verbose), color);
+        let one = play_file(file, &mut |entry| page.take(entry, filter, &mut out))?;
+        page.finish(filter, &mut out).and_then(|()| out.flush()).or_else(reader_gone)?;
+        if one != Verdict::Clean {
+            verdict = one;
+        }
+    }
+    Ok(verdict)
+}

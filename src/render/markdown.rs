@@ -1,0 +1,97 @@
+//! `show --format markdown`: a page for a bug report. Whatever the network said stands in an indented code
+//! block, which nothing in it can end.
+
+use std::io::{self, Write};
+
+use super::Page;
+use super::escape::safe_beginning;
+use super::filter::Filter;
+use super::units::{duration, seconds};
+use crate::pop3::lines;
+use crate::recording::{Assembler, Entry, Exchange};
+
+/// Octets of a body that are shown.
+const KEPT: usize = 64 * 1024;
+
+/// Octets of a line that are shown.
+const LINE: usize = 2000;
+
+/// Renders one session.
+#[derive(Debug)]
+pub struct Markdown {
+    session: u32,
+    assembler: Assembler,
+}
+
+impl Default for Markdown {
+    fn default() -> Self {
+        Self { session: 1, assembler: Assembler::new(KEPT) }
+    }
+}
+
+impl Page for Markdown {
+    fn take(&mut self, entry: &Entry, filter: Option<&Filter>, out: &mut dyn Write) -> io::Result<()> {
+        match entry {
+            Entry::Opened(header) => {
+                self.session = header.session;
+                writeln!(out, "# POP3 session {}\n", header.session)?;
+                let started = header.started.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+                fact("Started", &started, out)?;
+                fact("Client", &header.client, out)?;
+                fact("Upstream", &header.upstream, out)?;
+                fact("Server", header.server.as_deref().unwrap_or("not connected"), out)?;
+                fact("Recorded by", &header.generator, out)?;
+                writeln!(out)
+            }
+            Entry::Event(event) => match self.assembler.take(event) {
+                Some(exchange) => self.exchange(&exchange, filter, out),
+                None => Ok(()),
+            },
+            Entry::Note(note) => code(&format!("{:>9}  note: {}", seconds(note.at), note.text), out),
+            Entry::Ended(end) => {
+                self.finish(filter, out)?;
+                let by = end.by.name();
+                writeln!(out, "\nEnded after {} s by the {by}: {}.", seconds(end.at), end.how.name())
+            }
+            Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, filter: Option<&Filter>, out: &mut dyn Write) -> io::Result<()> {
+        self.assembler.settle().map_or(Ok(()), |exchange| self.exchange(&exchange, filter, out))
+    }
+}
+
+impl Markdown {
+    fn exchange(&self, exchange: &Exchange, filter: Option<&Filter>, out: &mut dyn Write) -> io::Result<()> {
+        if filter.is_some_and(|filter| !filter.matches(self.session, exchange)) {
+            return Ok(());
+        }
+        let text = |octets: &[u8]| safe_beginning(octets, LINE);
+        if let Some(command) = &exchange.command {
+            code(&format!("{:>9}  C: {}", seconds(exchange.at), text(command)), out)?;
+        }
+        let Some(reply) = &exchange.reply else { return code("           (no answer)", out) };
+        let took = exchange.took.map(|took| format!("   ({})", duration(took))).unwrap_or_default();
+        code(&format!("           S: {}{took}", text(reply)), out)?;
+        for line in lines::split(&exchange.body) {
+            code(&format!("           S: {}", text(lines::split_ending(line).0)), out)?;
+        }
+        let kept = exchange.body.len() as u64;
+        if let Some(octets) = exchange.octets.filter(|&octets| octets > kept) {
+            code(&format!("           (… {} more octets)", octets - kept), out)?;
+        }
+        if exchange.octets.is_some() {
+            code(if exchange.complete { "           S: ." } else { "           (no terminator)" }, out)?;
+        }
+        Ok(())
+    }
+}
+
+fn code(line: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "    {}", safe_beginning(line.as_bytes(), 2 * LINE))
+}
+
+fn fact(name: &str, value: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "- {name}: `{}`", safe_beginning(value.as_bytes(), LINE).replace('`', "'"))
+}

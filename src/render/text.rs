@@ -1,0 +1,253 @@
+//! A session's entries to lines, live and offline the same.
+
+use super::escape::safe_beginning;
+use super::exchange::{indented, unit};
+use super::filter::Filter;
+use super::span::{Line, Role};
+use super::units::{counted, grouped, seconds};
+use crate::pop3::dissect::Request;
+use crate::pop3::lines::{split_ending, unstuffed};
+use crate::pop3::{Event, Keyword, Status};
+use crate::recording::{Assembler, By, End, Entry, How};
+use crate::wire::{Close, Micros, Side};
+
+/// Octets of a body that are kept for its summary.
+const KEPT: usize = 16 * 1024;
+
+/// Octets of a body's line that are shown at once.
+const LINE: usize = 4096;
+
+/// Attached lines that are shown.
+const ATTACHED: u32 = 10;
+
+/// How much is shown of what messages hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum Verbosity {
+    /// From, Subject, Date.
+    Summary,
+    /// Every line of the header.
+    Headers,
+    /// Every line.
+    All,
+}
+
+impl Verbosity {
+    /// For as many `-v` as were given.
+    pub const fn of_count(count: u8) -> Self {
+        match count {
+            0 => Self::Summary,
+            1 => Self::Headers,
+            _ => Self::All,
+        }
+    }
+}
+
+/// Renders one session.
+#[derive(Debug)]
+pub struct Text {
+    session: u32,
+    verbosity: Verbosity,
+    assembler: Assembler,
+    exchanges: u64,
+    errors: u64,
+    up: u64,
+    down: u64,
+    /// Whether QUIT was among the commands.
+    quit: bool,
+    /// Whether octets came that are no POP3.
+    opaque: bool,
+    /// Whether the session's end was seen.
+    over: bool,
+    current: Current,
+}
+
+/// The exchange whose response is coming or came last.
+#[derive(Debug, Default)]
+struct Current {
+    /// The part of a body's line that came, at [`Verbosity::All`].
+    partial: Vec<u8>,
+    /// Whether `partial` is not the beginning of its line.
+    continues: bool,
+    /// Whether it is over, so that further lines are attached to it.
+    ended: bool,
+    /// Whether the filter kept it back.
+    hidden: bool,
+    /// How many lines are attached.
+    attached: u32,
+}
+
+impl Text {
+    /// For a session from its beginning on.
+    pub fn new(verbosity: Verbosity) -> Self {
+        Self {
+            session: 1,
+            verbosity,
+            assembler: Assembler::new(KEPT),
+            exchanges: 0,
+            errors: 0,
+            up: 0,
+            down: 0,
+            quit: false,
+            opaque: false,
+            over: false,
+            current: Current::default(),
+        }
+    }
+
+    /// Hands the lines of the next entry to `out`. With a filter only exchanges that pass it have any.
+    pub fn take(&mut self, entry: &Entry, filter: Option<&Filter>, out: &mut dyn FnMut(Line)) {
+        match entry {
+            Entry::Opened(header) => {
+                self.session = header.session;
+                if filter.is_some() {
+                    return;
+                }
+                let upstream = header.upstream.strip_prefix("pop3://").unwrap_or(&header.upstream);
+                let text = format!("opened   {} -> {upstream}", header.client);
+                out(self.line().with(Role::Text, safe_beginning(text.as_bytes(), LINE)));
+            }
+            Entry::Event(event) => self.event(event, filter, out),
+            Entry::Note(note) if filter.is_none() => {
+                out(self.at(note.at).with(Role::Warning, safe_beginning(note.text.as_bytes(), LINE)));
+            }
+            Entry::Closed { side, how: Close::Reset, at } if filter.is_none() => {
+                out(self.at(*at).with(Role::Warning, format!("the {} reset the connection", side.name())));
+            }
+            Entry::Ended(end) => {
+                self.over = true;
+                if filter.is_none() {
+                    out(self.summary(end));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Says that the recording ends before the session did.
+    pub fn finish(&self, filter: Option<&Filter>, out: &mut dyn FnMut(Line)) {
+        if !self.over && filter.is_none() {
+            let (exchanges, up, down) =
+                (counted(self.exchanges, "exchange"), grouped(self.up), grouped(self.down));
+            let text = format!("the recording ends here: {exchanges}, {up} octets up, {down} down so far");
+            out(self.line().with(Role::Warning, text));
+        }
+    }
+
+    fn line(&self) -> Line {
+        Line::default().with(Role::Session, format!("#{:<3}", self.session))
+    }
+
+    fn at(&self, at: Micros) -> Line {
+        self.line().with(Role::Time, format!("{:>7}", seconds(at))).with(Role::Mark, " ! ")
+    }
+
+    fn event(&mut self, event: &Event, filter: Option<&Filter>, out: &mut dyn FnMut(Line)) {
+        match event.octets() {
+            Some((Side::Client, run)) => self.up += run.bytes.len() as u64,
+            Some((Side::Server, run)) => self.down += run.bytes.len() as u64,
+            None => {}
+        }
+        self.assembler.take(event);
+        match event {
+            Event::Status { .. } => {
+                self.current = Current::default();
+            }
+            Event::Body { run, .. } if self.current.ended => self.attached_lines(&run.bytes, out),
+            Event::Body { run, .. } if self.verbosity == Verbosity::All && filter.is_none() => {
+                self.body(&run.bytes, out);
+            }
+            Event::End(outcome) => {
+                self.partial_line(out);
+                self.current.ended = true;
+                if outcome.request.is_some() {
+                    self.exchanges += 1;
+                    self.errors += u64::from(outcome.status == Some(Status::Err));
+                }
+                self.quit |= outcome.request == Some(Request::Command(Keyword::Quit));
+                let Some(exchange) = self.assembler.current() else { return };
+                self.current.hidden = filter.is_some_and(|filter| !filter.matches(self.session, exchange));
+                if !self.current.hidden {
+                    unit(self.session, exchange, self.verbosity == Verbosity::Headers)
+                        .into_iter()
+                        .for_each(out);
+                }
+            }
+            Event::Ambiguous { .. } if !self.current.hidden => {
+                let text = "whether the lines that follow belong to it cannot be known";
+                out(indented(self.session).with(Role::Warning, text));
+            }
+            Event::Opaque { .. } if !self.opaque && filter.is_none() => {
+                self.opaque = true;
+                let text = "what follows is no POP3: it is relayed and recorded, and cannot be shown";
+                out(indented(self.session).with(Role::Warning, text));
+            }
+            _ => {}
+        }
+    }
+
+    /// Lines that nothing asked for, below the exchange that they are attached to.
+    fn attached_lines(&mut self, octets: &[u8], out: &mut dyn FnMut(Line)) {
+        self.current.attached += 1;
+        if self.current.hidden || self.current.attached > ATTACHED {
+            return;
+        }
+        let text = if self.current.attached == ATTACHED {
+            "… and more lines".to_owned()
+        } else {
+            safe_beginning(split_ending(octets).0, LINE)
+        };
+        out(indented(self.session).with(Role::Mark, "+ ").with(Role::Body, text));
+    }
+
+    /// Octets of a body, as lines as far as they are whole.
+    fn body(&mut self, octets: &[u8], out: &mut dyn FnMut(Line)) {
+        for line in crate::pop3::lines::split(octets) {
+            let room = LINE - self.current.partial.len();
+            for piece in [&line[..line.len().min(room)], &line[line.len().min(room)..]] {
+                for piece in piece.chunks(LINE) {
+                    self.current.partial.extend_from_slice(piece);
+                    if self.current.partial.len() >= LINE || self.current.partial.ends_with(b"\n") {
+                        self.partial_line(out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn partial_line(&mut self, out: &mut dyn FnMut(Line)) {
+        if self.current.partial.is_empty() {
+            return;
+        }
+        let octets = std::mem::take(&mut self.current.partial);
+        let continues = self.current.continues;
+        let line = if continues { &octets } else { unstuffed(&octets) };
+        let mark = if continues { "  " } else { "| " };
+        self.current.continues = !octets.ends_with(b"\n");
+        let text = safe_beginning(split_ending(line).0, LINE);
+        out(indented(self.session).with(Role::Mark, mark).with(Role::Body, text));
+    }
+
+    fn summary(&self, end: &End) -> Line {
+        let by = match end.by {
+            By::Client => "the client",
+            By::Server => "the server",
+            By::Poptape => "poptape",
+        };
+        let after = if self.quit { " after QUIT" } else { "" };
+        let how = match end.how {
+            How::Finished => format!("closed by {by}{after}"),
+            How::Reset => format!("reset by {by}"),
+            How::ConnectFailed => "ended: the upstream could not be connected".to_owned(),
+            How::Stopped => "ended: poptape was stopped".to_owned(),
+        };
+        let text = format!(
+            "{how}: {}, {} -ERR, {} octets up, {} down, {} s",
+            counted(self.exchanges, "exchange"),
+            self.errors,
+            grouped(self.up),
+            grouped(self.down),
+            seconds(end.at),
+        );
+        self.line().with(Role::Text, text)
+    }
+}

@@ -1,0 +1,47 @@
+//! The console: every session's exchanges as they end, each line with its session's number.
+
+use std::collections::HashMap;
+use std::io::{self, BufWriter, Write};
+
+use super::Sink;
+use crate::recording::Entry;
+use crate::render::Page as _;
+use crate::render::terminal::Terminal;
+use crate::render::text::Verbosity;
+
+/// See the [module](self).
+pub struct Console {
+    out: BufWriter<Box<dyn Write + Send>>,
+    color: bool,
+    verbosity: Verbosity,
+    sessions: HashMap<u32, Terminal>,
+}
+
+impl Console {
+    /// Writes to `out`, with colour or without.
+    pub fn new(out: Box<dyn Write + Send>, color: bool, verbosity: Verbosity) -> Self {
+        Self { out: BufWriter::new(out), color, verbosity, sessions: HashMap::new() }
+    }
+}
+
+impl Sink for Console {
+    fn name(&self) -> &'static str {
+        "showing"
+    }
+
+    fn take(&mut self, session: u32, entry: &Entry) -> io::Result<()> {
+        let Self { out, color, verbosity, sessions } = self;
+        let page = sessions.entry(session).or_insert_with(|| Terminal::new(*verbosity, *color));
+        page.take(entry, None, out)?;
+        if let Entry::Ended(_) = entry {
+            sessions.remove(&session);
+            // What others print next comes after it.
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,66 @@
+//! The tally: counts for the summary at the end of a run.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Sink;
+use crate::pop3::{Event, Status};
+use crate::recording::{Entry, How};
+use crate::wire::Side;
+
+/// What was counted. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Tally(Arc<Mutex<Counts>>);
+
+/// The counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Sessions that began.
+    pub sessions: u64,
+    /// Those whose upstream could not be connected.
+    pub unconnected: u64,
+    /// Exchanges with a command.
+    pub exchanges: u64,
+    /// Those answered with `-ERR`.
+    pub errors: u64,
+    /// Octets from clients.
+    pub up: u64,
+    /// Octets to clients.
+    pub down: u64,
+}
+
+impl Tally {
+    /// The counts so far.
+    pub fn counts(&self) -> Counts {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Tally {
+    fn name(&self) -> &'static str {
+        "the summary"
+    }
+
+    fn take(&mut self, _: u32, entry: &Entry) -> io::Result<()> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match entry {
+            Entry::Opened(_) => counts.sessions += 1,
+            Entry::Ended(end) => counts.unconnected += u64::from(end.how == How::ConnectFailed),
+            Entry::Event(Event::End(outcome)) if outcome.request.is_some() => {
+                counts.exchanges += 1;
+                counts.errors += u64::from(outcome.status == Some(Status::Err));
+            }
+            Entry::Event(event) => match event.octets() {
+                Some((Side::Client, run)) => counts.up += run.bytes.len() as u64,
+                Some((Side::Server, run)) => counts.down += run.bytes.len() as u64,
+                None => {}
+            },
+            Entry::Note(_) | Entry::Closed { .. } | Entry::Unknown { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

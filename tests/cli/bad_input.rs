@@ -1,0 +1,105 @@
+//! Bad input gets a message of what, where and what to do, and its exit code.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use crate::support::{run, text};
+
+#[track_caller]
+fn check(arguments: &[&str], code: i32, says: &[&str]) {
+    let output = run(arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    for part in says {
+        assert!(stderr.contains(part), "{part:?} is not in: {stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn files_that_are_no_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, octets: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, octets).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let text = file("notes.txt", b"Dear diary");
+    let empty = file("empty.json", b"");
+    let foreign = file("package.json", b"{\"name\": \"left-pad\", \"version\": \"1.0.0\"}");
+    let newer = file("newer.json", b"{\"format\": \"poptape-recording\", \"version\": 99, \"session\": {}}");
+    let missing = folder.path().join("missing.json").to_str().unwrap().to_owned();
+    for verb in ["show", "convert"] {
+        let check = |path: &str, says: &[&str]| {
+            let out = folder.path().join("out.raw").to_str().unwrap().to_owned();
+            let arguments = if verb == "show" { vec![verb, path] } else { vec![verb, path, &out] };
+            self::check(&arguments, 2, &[&[path], says].concat());
+        };
+        check(&text, &["not a recording"]);
+        check(&empty, &["it is empty"]);
+        check(&foreign, &["not a poptape recording"]);
+        check(&newer, &["version 99", "update poptape"]);
+        check(&missing, &["No such file"]);
+    }
+}
+
+#[test]
+fn a_truncated_and_a_damaged_recording_give_what_is_there() {
+    let whole = std::fs::read("recordings/seed.json").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.json");
+    let shown = |octets: &[u8]| {
+        std::fs::write(&path, octets).unwrap();
+        run(&["show", path.to_str().unwrap()])
+    };
+    let cut = shown(&whole[..whole.len() / 2]);
+    assert_eq!(cut.status.code(), Some(1));
+    assert!(text(&cut.stderr).contains("incomplete"), "{}", text(&cut.stderr));
+    assert!(text(&cut.stdout).contains("USER kcope"), "{}", text(&cut.stdout));
+    let at = whole.len() / 2;
+    let damaged = shown(&[&whole[..at], b"\0\0\0\0", &whole[at..]].concat());
+    assert_eq!(damaged.status.code(), Some(1));
+    assert!(text(&damaged.stderr).contains("damaged"), "{}", text(&damaged.stderr));
+    assert!(text(&damaged.stdout).contains("USER kcope"), "{}", text(&damaged.stdout));
+}
+
+#[test]
+fn folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().to_str().unwrap();
+    check(&["show", empty], 2, &[empty, "no recording"]);
+    check(&["show", &format!("{empty}/missing")], 2, &["missing", "No such file"]);
+    let file = folder.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    let below = file.join("recordings");
+    check(
+        &["record", "-u", "127.0.0.1:110", "-l", "127.0.0.1:0", "-o", below.to_str().unwrap()],
+        3,
+        &[below.to_str().unwrap(), "Not a directory"],
+    );
+}
+
+#[test]
+fn addresses() {
+    check(&["record", "-u", "pop3s://pop.example.org"], 2, &["pop3s://pop.example.org", "TLS"]);
+    check(&["record", "-u", "imap://pop.example.org"], 2, &["unknown scheme"]);
+    check(&["record", "-u", "pop.example.org"], 2, &["pop3://host"]);
+    check(&["record", "-u", "h:110", "-l", "1110"], 2, &["127.0.0.1:1110"]);
+    check(&["record"], 2, &["--upstream"]);
+}
+
+#[test]
+fn a_busy_port_and_a_name_that_cannot_be_resolved() {
+    let busy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = busy.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().to_str().unwrap();
+    check(&["record", "-u", "127.0.0.1:110", "-o", output, "-l", &address], 3, &[&address, "in use", "-l"]);
+    let upstream = "pop3://no-such-host.invalid";
+    check(&["record", "-u", upstream, "-o", output, "-l", "127.0.0.1:0"], 3, &["no-such-host.invalid", "-u"]);
+}
+
+#[test]
+fn outputs_that_mean_nothing() {
+    check(&["convert", "recordings/seed.json", "out.docx"], 2, &["out.docx", ".eml/"]);
+    check(&["convert", "recordings/seed.json", "/nonexistent/out.json"], 3, &["/nonexistent/out.json"]);
+}

@@ -1,0 +1,7 @@
+//! The program as a user meets it: its processes, its sockets, its files.
+
+mod bad_input;
+mod crash;
+mod record;
+mod relay;
+mod run;
