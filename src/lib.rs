@@ -1,4 +1,60 @@
-//! poptape.
+//! poptape: a recording POP3 debugging proxy.
+//!
+//! It stands between a client and a server, shows every command with its whole response, and writes the session
+//! to a file that a person can read and a program can load. This page is the map; each room's own page has its
+//! charter.
+//!
+//! # Rooms
+//!
+//! ```text
+//! 5 cli                               a file a verb
+//! 4 net                               sockets, clock, the writer's thread
+//! 3 relay     sink                    a whole session
+//! 2 engine    render                  one decision each
+//! 1 recording maildrop                data and its file formats
+//! 0 wire      pop3                    vocabulary
+//! ```
+//!
+//! A room uses only what lies below it (`tests/tidy.rs` holds the table). Read them upwards:
+//!
+//! | room | charter |
+//! | --- | --- |
+//! | [`wire`] | what can happen on a connection, what can be done to it: `Input`, `Action`, `Machine` |
+//! | [`pop3`] | the protocol: commands, responses, framing, and the `Dissector` that turns octets into events |
+//! | [`recording`] | a session as a sequence of entries, and the file formats that hold one |
+//! | [`maildrop`] | messages, and where they come from |
+//! | [`engine`] | the built-in server's session |
+//! | [`render`] | entries to lines for people, programs and bug reports; the filter language |
+//! | [`relay`] | the man in the middle |
+//! | [`sink`] | where entries go: console, recorder, tally, raw octets, messages |
+//! | [`net`] | listens, pumps, tells the time; runs the sinks on their thread |
+//! | `cli` | the program; feature `cli`, on by default |
+//!
+//! # The way of the data
+//!
+//! ```text
+//! client socket -> net::pump -> relay -> Action -> upstream socket, and back
+//!                                 |
+//!                            Dissector -> Event -> Entry -> sinks: console, recorder, tally
+//!                                                             |
+//!                              file -> Record -> the same Dissector -> Entry -> show, convert
+//! ```
+//!
+//! # What stays true
+//!
+//! 1. Octets are the ground: a recording gives back every octet and every arrival, and all else is derived from
+//!    them by one dissector, live and offline.
+//! 2. Only an `Action` reaches the world. Relay and engine are state machines without I/O, clock or dice.
+//! 3. Nothing a peer does is an error of ours, and recording changes no octet of what the peers see.
+//! 4. Secrets are masked in the dissector, before any event holds them.
+//! 5. Memory is bounded whatever a peer sends: long lines pass in pieces, bodies stream, queues have limits.
+//!
+//! # Where the next thing goes
+//!
+//! A command is a row in `pop3::command::COMMANDS`; a file format a file and a row in `recording::format::FORMATS`;
+//! an operator of the filter language a row in `render::filter`; a verb a file in `cli`; another output a
+//! `sink::Sink`.
+
 pub mod wire;
 pub mod pop3;
 pub mod recording;

@@ -10,3 +10,5 @@ mod support;
 
 mod cli;
 mod properties;
+mod tidy;
+mod transcripts;

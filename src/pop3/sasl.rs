@@ -62,6 +62,7 @@ impl Exchange {
                 step.user = fields.next();
             }
             "LOGIN" if self.responses == 1 => step.user = Some(text(payload)),
+            "LOGIN" => step.detail = Some("the password".to_owned()),
             // RFC 2195: user SP digest
             "CRAM-MD5" => {
                 step.user = memchr::memrchr(b' ', payload).map(|space| text(&payload[..space]));
@@ -79,6 +80,9 @@ impl Exchange {
                     Some(b'y') => Some("channel binding not offered by the server".to_owned()),
                     _ => None,
                 };
+            }
+            scram if scram.starts_with("SCRAM-") && self.responses == 2 => {
+                step.detail = Some("the client's proof".to_owned());
             }
             "XOAUTH2" => {
                 step.user =
@@ -108,6 +112,7 @@ impl Exchange {
                     step.detail = Some(prompt.trim_end_matches(['\0', ' ']).to_owned());
                 }
             }
+            "CRAM-MD5" => step.detail = Some("the challenge".to_owned()),
             scram if scram.starts_with("SCRAM-") => {
                 let field =
                     |name: &[u8]| payload.split(|&b| b == b',').find_map(|f| f.strip_prefix(name)).map(text);
@@ -170,10 +175,13 @@ mod tests {
         assert_eq!(step(&mut login, Side::Server, "Username:"), (None, None, some("Username:")));
         assert_eq!(step(&mut login, Side::Client, "kcope"), (some("kcope"), None, None));
         assert_eq!(step(&mut login, Side::Server, "Password:"), (None, None, some("Password:")));
-        assert_eq!(step(&mut login, Side::Client, "secret"), (None, None, None));
+        assert_eq!(step(&mut login, Side::Client, "secret"), (None, None, some("the password")));
 
         let mut cram = Exchange::new(b"CRAM-MD5");
-        assert_eq!(step(&mut cram, Side::Server, "<1896.697170952@dewey>"), (None, None, None));
+        assert_eq!(
+            step(&mut cram, Side::Server, "<1896.697170952@dewey>"),
+            (None, None, some("the challenge"))
+        );
         assert_eq!(step(&mut cram, Side::Client, "k cope b913a602c7eda7a4"), (some("k cope"), None, None));
 
         let mut scram = Exchange::new(b"SCRAM-SHA-1");
@@ -182,7 +190,10 @@ mod tests {
             step(&mut scram, Side::Server, "r=fyko3r,s=QSXC,i=4096"),
             (None, None, some("4096 iterations"))
         );
-        assert_eq!(step(&mut scram, Side::Client, "c=biws,r=fyko3r,p=v0X8"), (None, None, None));
+        assert_eq!(
+            step(&mut scram, Side::Client, "c=biws,r=fyko3r,p=v0X8"),
+            (None, None, some("the client's proof"))
+        );
 
         let mut oauth = Exchange::new(b"XOAUTH2");
         assert_eq!(

@@ -85,6 +85,15 @@ impl Exchange {
         self.reply.as_ref().map(|reply| StatusLine::parse(reply).text)
     }
 
+    /// Takes octets that came after its end as its own.
+    fn attach(&mut self, run: &Run) {
+        self.attached = true;
+        self.wire += run.bytes.len() as u64;
+        if let Some(at) = run.last_arrival() {
+            self.took = Some(at.saturating_sub(self.at));
+        }
+    }
+
     fn end(&mut self, outcome: &Outcome) {
         let Outcome { status, state, after, at, took, lines, octets, wire, complete, .. } = *outcome;
         (self.status, self.state, self.after, self.at, self.took) = (status, state, after, at, took);
@@ -187,8 +196,7 @@ impl Assembler {
     fn body(&mut self, run: &Run) {
         let Some(current) = &mut self.current else { return };
         if self.ended {
-            current.attached = true;
-            current.wire += run.bytes.len() as u64;
+            current.attach(run);
             *current.lines.get_or_insert(0) += memchr::memchr_iter(b'\n', &run.bytes).count() as u64;
             *current.octets.get_or_insert(0) += run.bytes.len() as u64;
         }

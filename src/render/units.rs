@@ -2,11 +2,12 @@
 
 use crate::wire::Micros;
 
-/// A duration with its unit, two or three digits: `0.4 ms`, `12 ms`, `3.1 s`.
+/// A duration with its unit, at most three digits: `26 µs`, `0.4 ms`, `12 ms`, `3.1 s`.
 pub fn duration(micros: Micros) -> String {
     let value = micros as f64;
     match micros {
-        0..10_000 => format!("{:.1} ms", value / 1e3),
+        0..100 => format!("{micros} µs"),
+        100..10_000 => format!("{:.1} ms", value / 1e3),
         10_000..1_000_000 => format!("{:.0} ms", value / 1e3),
         _ => format!("{:.1} s", value / 1e6),
     }
@@ -41,7 +42,7 @@ mod tests {
 
     #[test]
     fn figures() {
-        assert_eq!([duration(26), duration(12_345), duration(3_100_000)], ["0.0 ms", "12 ms", "3.1 s"]);
+        assert_eq!([duration(26), duration(12_345), duration(3_100_000)], ["26 µs", "12 ms", "3.1 s"]);
         assert_eq!(seconds(61_012_999), "61.012");
         assert_eq!([grouped(7), grouped(1_204), grouped(1_000_000)], ["7", "1,204", "1,000,000"]);
         assert_eq!([counted(1, "line"), counted(0, "line")], ["1 line", "0 lines"]);

@@ -29,16 +29,16 @@ fn files_that_are_no_recordings() {
     let newer = file("newer.json", b"{\"format\": \"poptape-recording\", \"version\": 99, \"session\": {}}");
     let missing = folder.path().join("missing.json").to_str().unwrap().to_owned();
     for verb in ["show", "convert"] {
-        let check = |path: &str, says: &[&str]| {
+        let refused = |path: &str, says: &[&str]| {
             let out = folder.path().join("out.raw").to_str().unwrap().to_owned();
             let arguments = if verb == "show" { vec![verb, path] } else { vec![verb, path, &out] };
-            self::check(&arguments, 2, &[&[path], says].concat());
+            check(&arguments, 2, &[&[path], says].concat());
         };
-        check(&text, &["not a recording"]);
-        check(&empty, &["it is empty"]);
-        check(&foreign, &["not a poptape recording"]);
-        check(&newer, &["version 99", "update poptape"]);
-        check(&missing, &["No such file"]);
+        refused(&text, &["not a recording"]);
+        refused(&empty, &["it is empty"]);
+        refused(&foreign, &["not a poptape recording"]);
+        refused(&newer, &["version 99", "update poptape"]);
+        refused(&missing, &["No such file"]);
     }
 }
 

@@ -1,13 +1,14 @@
 //! Octets and closes pass as what they are.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 
 use crate::support::{Proxy, Server, expect, jsonl, rest, text};
 
 /// An RST instead of a FIN.
-fn reset(stream: std::net::TcpStream) {
+fn reset(stream: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).unwrap();
+    drop(stream);
 }
 
 #[test]
@@ -139,7 +140,8 @@ fn a_slow_reader_slows_its_peer_and_memory_stays_bounded() {
     const SIZE: usize = 64 << 20;
     let server = Server::start(|mut stream| {
         // Ends early only where the test does.
-        let _ = (0..SIZE / 65_536).try_for_each(|_| stream.write_all(&[b'x'; 65_536]));
+        let chunk = vec![b'x'; 65_536];
+        let _ = (0..SIZE / chunk.len()).try_for_each(|_| stream.write_all(&chunk));
     });
     let proxy = Proxy::start(server.address, &["--sessions", "1", "--quiet"]);
     let mut client = proxy.connect();

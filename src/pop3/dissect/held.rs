@@ -36,7 +36,6 @@ impl Held {
         for (_, at) in &mut arrivals {
             *at = (*at).max(self.next);
             self.next = *at + 1;
-            self.last = *at;
         }
         Cursor { data: bytes, arrivals, at: 0 }
     }
@@ -50,6 +49,7 @@ impl Held {
         // A chunk has one arrival unless it was held whole for STLS, so this rarely loops.
         while let Some(&(offset, at)) = cursor.arrivals.first().filter(|arrival| (arrival.0 as usize) < end) {
             arrivals.push(((offset as usize + shift - cursor.at) as u32, at));
+            self.last = at;
             cursor.arrivals.remove(0);
         }
         cursor.at = end;
@@ -68,6 +68,7 @@ impl Held {
         let shift = self.octets.len();
         self.octets.extend_from_slice(&cursor.rest()[..len]);
         let held = take(&mut cursor.arrivals);
+        self.last = held.last().map_or(self.last, |arrival| arrival.1);
         self.arrivals
             .extend(held.into_iter().map(|(offset, at)| ((offset as usize + shift - cursor.at) as u32, at)));
         cursor.at += len;

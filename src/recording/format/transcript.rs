@@ -84,7 +84,7 @@ fn header() -> Header {
         listener: String::new(),
         upstream: "server".to_owned(),
         server: None,
-        secrets: Secrets::Redact,
+        secrets: Secrets::Keep,
         unknown: serde_json::Map::new(),
         outer: serde_json::Map::new(),
     }

@@ -167,12 +167,11 @@ mod tests {
         push(piece, in_body, first, &[], &mut out);
         assert_eq!(String::from_utf8_lossy(&out), json);
         let mut back = Vec::new();
-        match serde_json::from_slice::<String>(&out) {
-            Ok(text) => octets_of_text(text.as_bytes(), in_body, first, b"\r\n", &mut back),
-            Err(_) => {
-                let spelled: Spelled = serde_json::from_slice(&out).unwrap();
-                spelled.octets(in_body, first, &mut back).unwrap();
-            }
+        if let Ok(text) = serde_json::from_slice::<String>(&out) {
+            octets_of_text(text.as_bytes(), in_body, first, b"\r\n", &mut back);
+        } else {
+            let spelled: Spelled = serde_json::from_slice(&out).unwrap();
+            spelled.octets(in_body, first, &mut back).unwrap();
         }
         assert_eq!(back, piece, "{json}");
     }
