@@ -53,7 +53,9 @@ fn page(entries: &[Entry], mut page: impl Page) -> String {
 fn through_json(entries: &[Entry]) -> Vec<Entry> {
     let json = named("json").unwrap();
     let (mut writer, mut file, mut back) = (json.writer(), Vec::new(), Vec::new());
-    entries.iter().for_each(|entry| writer.take(entry, &mut file));
+    for entry in entries {
+        writer.take(entry, &mut file);
+    }
     play(json, &mut &file[..], &mut |entry| {
         back.push(entry.clone());
         Ok(())

@@ -112,12 +112,14 @@ pub struct Assembler {
     /// Octets of the current body, as on the wire, that were kept.
     kept: usize,
     ended: bool,
+    /// When the client's last octets came.
+    client_last: Micros,
 }
 
 impl Assembler {
     /// Keeps at most `body_limit` octets of each body.
     pub const fn new(body_limit: usize) -> Self {
-        Self { body_limit, asked: VecDeque::new(), current: None, kept: 0, ended: false }
+        Self { body_limit, asked: VecDeque::new(), current: None, kept: 0, ended: false, client_last: 0 }
     }
 
     /// The exchange whose response is coming or came last.
@@ -132,6 +134,8 @@ impl Assembler {
                 let mut exchange = Exchange::new(*n, Some(*request));
                 exchange.command = Some(line(run));
                 exchange.asked_step.clone_from(step);
+                self.client_last = run.last_arrival().unwrap_or(self.client_last);
+                exchange.at = self.client_last;
                 self.asked.push_back(exchange);
                 None
             }

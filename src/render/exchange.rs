@@ -25,7 +25,16 @@ const INDENT: usize = REPLY;
 
 /// The unit of an exchange. `headers`: show a message's header lines instead of their summary.
 pub fn unit(session: u32, exchange: &Exchange, headers: bool) -> Vec<Line> {
-    let slow = exchange.took.filter(|&took| took >= SLOW && exchange.request.is_some());
+    let mut unit = vec![head(session, exchange)];
+    unit.extend(
+        details(exchange, headers).into_iter().map(|(role, text)| indented(session).with(role, text)),
+    );
+    unit
+}
+
+/// What was asked and answered, in one line.
+pub fn head(session: u32, exchange: &Exchange) -> Line {
+    let slow = slow(exchange);
     let failed = matches!(exchange.status, None | Some(Status::Err)) || !exchange.complete;
     let mark = match (failed, slow) {
         (true, _) => "!",
@@ -47,7 +56,18 @@ pub fn unit(session: u32, exchange: &Exchange, headers: bool) -> Vec<Line> {
         (None, Some(text)) => line.with(Role::Err, "no status:").with(Role::Text, spaced(text)),
         (None, None) => line.with(Role::Err, "no answer"),
     };
-    line = pad(line, LATENCY);
+    measures(pad(line, LATENCY), exchange, slow)
+}
+
+/// The line below a body that was shown line by line.
+pub fn foot(session: u32, exchange: &Exchange) -> Vec<Line> {
+    let mut foot = vec![measures(pad(indented(session), LATENCY), exchange, slow(exchange))];
+    foot.extend(warnings(exchange).map(|text| indented(session).with(Role::Warning, text)));
+    foot
+}
+
+/// How long, how much, and what it changed.
+fn measures(mut line: Line, exchange: &Exchange, slow: Option<Micros>) -> Line {
     if let Some(took) = exchange.took {
         line = match slow {
             Some(_) => line.with(Role::Slow, format!("{:>7} slow", duration(took))),
@@ -61,11 +81,11 @@ pub fn unit(session: u32, exchange: &Exchange, headers: bool) -> Vec<Line> {
     if exchange.after != exchange.state {
         line = line.with(Role::State, format!("  -> {}", exchange.after.name()));
     }
-    let mut unit = vec![line];
-    unit.extend(
-        details(exchange, headers).into_iter().map(|(role, text)| indented(session).with(role, text)),
-    );
-    unit
+    line
+}
+
+fn slow(exchange: &Exchange) -> Option<Micros> {
+    exchange.took.filter(|&took| took >= SLOW && exchange.request.is_some())
 }
 
 /// The beginning of a line that belongs to the unit above it.
@@ -105,13 +125,15 @@ fn details(exchange: &Exchange, headers: bool) -> Vec<(Role, String)> {
                 .extend(listing::rows(&exchange.body, lines).into_iter().map(|row| (Role::Detail, row))),
         }
     }
-    if exchange.octets.is_some() && !exchange.complete {
-        details.push((Role::Warning, "the body ends without its terminator".to_owned()));
-    }
-    if exchange.ambiguous {
-        details.push((Role::Warning, "whether these lines belong to it cannot be known".to_owned()));
-    }
+    details.extend(warnings(exchange).map(|text| (Role::Warning, text.to_owned())));
     details
+}
+
+fn warnings(exchange: &Exchange) -> impl Iterator<Item = &'static str> {
+    let cut = exchange.octets.is_some() && !exchange.complete;
+    let cut = cut.then_some("the body ends without its terminator");
+    let ambiguous = exchange.ambiguous.then_some("whether these lines belong to it cannot be known");
+    cut.into_iter().chain(ambiguous)
 }
 
 fn sasl(step: &sasl::Step, of: &str) -> String {

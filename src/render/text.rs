@@ -1,7 +1,7 @@
 //! A session's entries to lines, live and offline the same.
 
 use super::escape::safe_beginning;
-use super::exchange::{indented, unit};
+use super::exchange::{foot, head, indented, unit};
 use super::filter::Filter;
 use super::span::{Line, Role};
 use super::units::{counted, grouped, seconds};
@@ -61,6 +61,18 @@ pub struct Text {
     current: Current,
 }
 
+/// How far an exchange is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// Nothing of it is out.
+    #[default]
+    Coming,
+    /// Its first line is out, the body's lines follow ([`Verbosity::All`]).
+    Begun,
+    /// It is over: further lines are attached to it.
+    Ended,
+}
+
 /// The exchange whose response is coming or came last.
 #[derive(Debug, Default)]
 struct Current {
@@ -68,8 +80,7 @@ struct Current {
     partial: Vec<u8>,
     /// Whether `partial` is not the beginning of its line.
     continues: bool,
-    /// Whether it is over, so that further lines are attached to it.
-    ended: bool,
+    stage: Stage,
     /// Whether the filter kept it back.
     hidden: bool,
     /// How many lines are attached.
@@ -152,13 +163,20 @@ impl Text {
             Event::Status { .. } => {
                 self.current = Current::default();
             }
-            Event::Body { run, .. } if self.current.ended => self.attached_lines(&run.bytes, out),
+            Event::Body { run, .. } if self.current.stage == Stage::Ended => {
+                self.attached_lines(&run.bytes, out);
+            }
             Event::Body { run, .. } if self.verbosity == Verbosity::All && filter.is_none() => {
+                if std::mem::replace(&mut self.current.stage, Stage::Begun) == Stage::Coming
+                    && let Some(exchange) = self.assembler.current()
+                {
+                    out(head(self.session, exchange));
+                }
                 self.body(&run.bytes, out);
             }
             Event::End(outcome) => {
                 self.partial_line(out);
-                self.current.ended = true;
+                let stage = std::mem::replace(&mut self.current.stage, Stage::Ended);
                 if outcome.request.is_some() {
                     self.exchanges += 1;
                     self.errors += u64::from(outcome.status == Some(Status::Err));
@@ -166,7 +184,9 @@ impl Text {
                 self.quit |= outcome.request == Some(Request::Command(Keyword::Quit));
                 let Some(exchange) = self.assembler.current() else { return };
                 self.current.hidden = filter.is_some_and(|filter| !filter.matches(self.session, exchange));
-                if !self.current.hidden {
+                if stage == Stage::Begun {
+                    foot(self.session, exchange).into_iter().for_each(out);
+                } else if !self.current.hidden {
                     unit(self.session, exchange, self.verbosity == Verbosity::Headers)
                         .into_iter()
                         .for_each(out);

@@ -33,7 +33,9 @@ fn end() -> Entry {
 pub fn write(entries: &[Entry]) -> Vec<u8> {
     let mut writer = named("json").unwrap().writer();
     let mut out = Vec::new();
-    entries.iter().for_each(|entry| writer.take(entry, &mut out));
+    for entry in entries {
+        writer.take(entry, &mut out);
+    }
     out
 }
 
@@ -100,10 +102,12 @@ proptest! {
     fn every_flush_leaves_a_whole_file(lines in lines(), cuts in cuts(), stop in any::<prop::sample::Index>()) {
         let live = dissect(&cut(&lines, &cuts), Secrets::Keep);
         let all = entries(&live, Secrets::Keep);
-        let taken = &all[..1 + stop.index(all.len() - 1)];
+        let taken = &all[..=stop.index(all.len() - 1)];
         let mut writer = named("json").unwrap().writer();
         let mut file = Vec::new();
-        taken.iter().for_each(|entry| writer.take(entry, &mut file));
+        for entry in taken {
+            writer.take(entry, &mut file);
+        }
         writer.tail(&mut file);
         let parsed: Value = serde_json::from_slice(&file).unwrap();
         prop_assert!(valid(&parsed), "{}", String::from_utf8_lossy(&file));

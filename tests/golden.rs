@@ -1,0 +1,46 @@
+//! The sample recordings: each one that `recordings/README.md` names shows as expected, and comes back octet
+//! for octet when it is written anew.
+
+use std::path::Path;
+
+use crate::support::{poptape, raw, text};
+
+/// The files that the README names, in its order.
+fn samples() -> Vec<String> {
+    let readme = std::fs::read_to_string("recordings/README.md").unwrap();
+    let named = readme.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".json"));
+    named.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_sample_shows_as_expected() {
+    for sample in samples() {
+        let path = Path::new("recordings").join(&sample);
+        let shown = poptape().arg("show").arg(&path).output().unwrap();
+        let expected = std::env::current_dir().unwrap().join("tests/golden").join(&sample).with_extension("txt");
+        let outcome = format!("{}{}exit code {}\n", text(&shown.stdout), text(&shown.stderr), shown.status.code().unwrap());
+        expect_test::expect_file![expected].assert_eq(&outcome);
+    }
+}
+
+#[test]
+fn every_sample_comes_back_when_it_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    for sample in samples() {
+        let path = Path::new("recordings").join(&sample);
+        let again = folder.path().join(&sample);
+        poptape().arg("convert").arg(&path).arg(&again).status().unwrap();
+        assert_eq!(raw(&again), raw(&path), "{sample}");
+    }
+}
+
+#[test]
+fn every_recording_in_the_folder_has_its_story() {
+    let named = samples();
+    assert!(named.len() > 5, "{named:?}");
+    let tracked = std::process::Command::new("git").args(["ls-files", "recordings"]).output().unwrap();
+    for path in text(&tracked.stdout).lines().filter(|path| path.ends_with(".json")) {
+        let name = Path::new(path).file_name().unwrap().to_string_lossy().into_owned();
+        assert!(named.contains(&name), "{name} is not in recordings/README.md");
+    }
+}
