@@ -17,8 +17,14 @@ fn every_sample_shows_as_expected() {
     for sample in samples() {
         let path = Path::new("recordings").join(&sample);
         let shown = poptape().arg("show").arg(&path).output().unwrap();
-        let expected = std::env::current_dir().unwrap().join("tests/golden").join(&sample).with_extension("txt");
-        let outcome = format!("{}{}exit code {}\n", text(&shown.stdout), text(&shown.stderr), shown.status.code().unwrap());
+        let expected =
+            std::env::current_dir().unwrap().join("tests/golden").join(&sample).with_extension("txt");
+        let outcome = format!(
+            "{}{}exit code {}\n",
+            text(&shown.stdout),
+            text(&shown.stderr),
+            shown.status.code().unwrap()
+        );
         expect_test::expect_file![expected].assert_eq(&outcome);
     }
 }

@@ -82,13 +82,14 @@ pub async fn run<M, F>(
             let stopped = *stop.borrow();
             if !stopped {
                 // Past the limit the peer does not listen: there is nothing left to do for it.
-                let _ = timeout(LINGER_LIMIT, legs.linger(pool)).await;
+                let _ = Box::pin(timeout(LINGER_LIMIT, legs.linger(pool))).await;
             }
             return;
         }
         input = if connect {
+            // In a box, as the end is: what is rare shall not make every session's task larger.
             tokio::select! {
-                result = open(upstream) => match result {
+                result = Box::pin(open(upstream)) => match result {
                     Ok((stream, address)) => {
                         legs.server = Some(Leg::new(stream));
                         Input::Connected(address)

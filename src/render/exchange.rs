@@ -16,9 +16,9 @@ pub const SLOW: Micros = 1_000_000;
 const SHOWN: usize = 400;
 
 /// Where the columns begin, so that units stand under each other.
-const COMMAND: usize = 14;
+const COMMAND: usize = 16;
 const REPLY: usize = 34;
-const LATENCY: usize = 88;
+const LATENCY: usize = 86;
 
 /// How the details are indented.
 const INDENT: usize = REPLY;
@@ -44,7 +44,7 @@ pub fn head(session: u32, exchange: &Exchange) -> Line {
     let at = if exchange.n == 0 { exchange.replied.unwrap_or(exchange.at) } else { exchange.at };
     let mut line = Line::default()
         .with(Role::Session, format!("#{session:<3}"))
-        .with(Role::Time, format!("{:>7}", seconds(at)))
+        .with(Role::Time, format!("{:>9}", seconds(at)))
         .with(Role::Mark, format!(" {mark}"));
     line = pad(line, COMMAND).with(Role::Command, command(exchange));
     line = pad(line, REPLY);

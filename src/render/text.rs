@@ -4,7 +4,7 @@ use super::escape::safe_beginning;
 use super::exchange::{foot, head, indented, unit};
 use super::filter::Filter;
 use super::span::{Line, Role};
-use super::units::{counted, grouped, seconds};
+use super::units::{counted, duration, grouped, seconds};
 use crate::pop3::dissect::Request;
 use crate::pop3::lines::{split_ending, unstuffed};
 use crate::pop3::{Event, Keyword, Status};
@@ -149,7 +149,7 @@ impl Text {
     }
 
     fn at(&self, at: Micros) -> Line {
-        self.line().with(Role::Time, format!("{:>7}", seconds(at))).with(Role::Mark, " ! ")
+        self.line().with(Role::Time, format!("{:>9}", seconds(at))).with(Role::Mark, " ! ")
     }
 
     fn event(&mut self, event: &Event, filter: Option<&Filter>, out: &mut dyn FnMut(Line)) {
@@ -261,12 +261,12 @@ impl Text {
             How::Stopped => "ended: poptape was stopped".to_owned(),
         };
         let text = format!(
-            "{how}: {}, {} -ERR, {} octets up, {} down, {} s",
+            "{how}: {}, {} -ERR, {} octets up, {} down, {}",
             counted(self.exchanges, "exchange"),
             self.errors,
             grouped(self.up),
             grouped(self.down),
-            seconds(end.at),
+            duration(end.at),
         );
         self.line().with(Role::Text, text)
     }

@@ -15,7 +15,7 @@ pub fn duration(micros: Micros) -> String {
 
 /// Seconds since the session began.
 pub fn seconds(micros: Micros) -> String {
-    format!("{}.{:03}", micros / 1_000_000, micros / 1000 % 1000)
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 /// With a comma between thousands.
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn figures() {
         assert_eq!([duration(26), duration(12_345), duration(3_100_000)], ["26 µs", "12 ms", "3.1 s"]);
-        assert_eq!(seconds(61_012_999), "61.012");
+        assert_eq!(seconds(61_012_999), "61.012999");
         assert_eq!([grouped(7), grouped(1_204), grouped(1_000_000)], ["7", "1,204", "1,000,000"]);
         assert_eq!([counted(1, "line"), counted(0, "line")], ["1 line", "0 lines"]);
     }
