@@ -11,5 +11,6 @@ mod support;
 mod cli;
 mod golden;
 mod properties;
+mod readme;
 mod tidy;
 mod transcripts;

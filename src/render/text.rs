@@ -6,13 +6,16 @@ use super::filter::Filter;
 use super::span::{Line, Role};
 use super::units::{counted, duration, grouped, seconds};
 use crate::pop3::dissect::Request;
-use crate::pop3::lines::{split_ending, unstuffed};
+use crate::pop3::lines::{split, split_ending, unstuffed};
 use crate::pop3::{Event, Keyword, Status};
-use crate::recording::{Assembler, By, End, Entry, How};
+use crate::recording::{Assembler, By, End, Entry, Exchange, How};
 use crate::wire::{Close, Micros, Side};
 
 /// Octets of a body that are kept for its summary.
 const KEPT: usize = 16 * 1024;
+
+/// The same where the body's lines are shown: with a filter, which must see the whole exchange first.
+const KEPT_LINES: usize = 256 * 1024;
 
 /// Octets of a body's line that are shown at once.
 const LINE: usize = 4096;
@@ -93,7 +96,7 @@ impl Text {
         Self {
             session: 1,
             verbosity,
-            assembler: Assembler::new(KEPT),
+            assembler: Assembler::new(if verbosity == Verbosity::All { KEPT_LINES } else { KEPT }),
             exchanges: 0,
             errors: 0,
             up: 0,
@@ -221,7 +224,7 @@ impl Text {
 
     /// Octets of a body, as lines as far as they are whole.
     fn body(&mut self, octets: &[u8], out: &mut dyn FnMut(Line)) {
-        for line in crate::pop3::lines::split(octets) {
+        for line in split(octets) {
             let room = LINE - self.current.partial.len();
             for piece in [&line[..line.len().min(room)], &line[line.len().min(room)..]] {
                 for piece in piece.chunks(LINE) {
@@ -232,6 +235,21 @@ impl Text {
                 }
             }
         }
+    }
+
+    /// A body as far as it was kept.
+    fn kept_body(&self, exchange: &Exchange) -> Vec<Line> {
+        let mark = |text| indented(self.session).with(Role::Mark, "| ").with(Role::Body, text);
+        let text = |line| mark(safe_beginning(split_ending(line).0, LINE));
+        let mut lines: Vec<Line> = split(&exchange.body).map(text).collect();
+        let missing = exchange.octets.unwrap_or_default().saturating_sub(exchange.body.len() as u64);
+        if missing > 0 {
+            lines.push(mark(format!(
+                "… ({} more octets; without a filter all lines are shown)",
+                grouped(missing)
+            )));
+        }
+        lines
     }
 
     fn partial_line(&mut self, out: &mut dyn FnMut(Line)) {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod large;
 mod record;
 mod relay;
 mod run;
