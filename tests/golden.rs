@@ -8,8 +8,12 @@ use crate::support::{poptape, raw, text};
 /// The files that the README names, in its order.
 fn samples() -> Vec<String> {
     let readme = std::fs::read_to_string("recordings/README.md").unwrap();
-    let named = readme.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".json"));
+    let named = readme.split('`').skip(1).step_by(2).filter(|word| is_recording(word));
     named.map(str::to_owned).collect()
+}
+
+fn is_recording(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "json")
 }
 
 #[test]
@@ -45,7 +49,7 @@ fn every_recording_in_the_folder_has_its_story() {
     let named = samples();
     assert!(named.len() > 5, "{named:?}");
     let tracked = std::process::Command::new("git").args(["ls-files", "recordings"]).output().unwrap();
-    for path in text(&tracked.stdout).lines().filter(|path| path.ends_with(".json")) {
+    for path in text(&tracked.stdout).lines().filter(|path| is_recording(path)) {
         let name = Path::new(path).file_name().unwrap().to_string_lossy().into_owned();
         assert!(named.contains(&name), "{name} is not in recordings/README.md");
     }

@@ -189,6 +189,12 @@ impl Text {
                 self.current.hidden = filter.is_some_and(|filter| !filter.matches(self.session, exchange));
                 if stage == Stage::Begun {
                     foot(self.session, exchange).into_iter().for_each(out);
+                } else if !self.current.hidden
+                    && self.verbosity == Verbosity::All
+                    && exchange.octets.is_some()
+                {
+                    out(head(self.session, exchange));
+                    self.kept_body(exchange).into_iter().for_each(out);
                 } else if !self.current.hidden {
                     unit(self.session, exchange, self.verbosity == Verbosity::Headers)
                         .into_iter()

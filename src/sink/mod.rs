@@ -4,6 +4,7 @@ pub mod recorder;
 pub mod raw;
 pub mod messages;
 pub mod tally;
+#[cfg(feature = "cli")]
 pub mod console;
 
 use std::fs::{File, OpenOptions};
