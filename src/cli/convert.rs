@@ -46,14 +46,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     match extension.as_str() {
         "raw" => {
             let mut raw = Raw::new(output).map_err(cannot)?;
-            let verdict = play_file(input, &mut |entry| raw.take(1, entry))?;
+            let verdict = play_file(input, true, &mut |entry| raw.take(1, entry))?;
             raw.flush().map_err(cannot)?;
             Ok(verdict)
         }
         "eml" => messages(input, output),
         "md" => file(output, |file| {
             let mut page = Markdown::default();
-            let verdict = play_file(input, &mut |entry| page.take(entry, None, file))?;
+            let verdict = play_file(input, true, &mut |entry| page.take(entry, None, file))?;
             page.finish(None, file).map_err(cannot)?;
             Ok(verdict)
         }),
@@ -98,7 +98,7 @@ fn stream(
 ) -> Result<Verdict, Failure> {
     let mut octets = Vec::new();
     let mut ended = false;
-    let verdict = play_file(input, &mut |entry| {
+    let verdict = play_file(input, true, &mut |entry| {
         ended |= matches!(entry, Entry::Ended(_));
         writer.take(entry, &mut octets);
         if octets.len() >= BUFFER {
@@ -117,7 +117,7 @@ fn stream(
 /// The messages: those that are not whole, and a session without any, are findings.
 fn messages(input: &Path, output: &Path) -> Result<Verdict, Failure> {
     let mut messages = Messages::new(output).map_err(|error| Failure::writing(output, &error))?;
-    let mut verdict = play_file(input, &mut |entry| messages.take(1, entry))?;
+    let mut verdict = play_file(input, true, &mut |entry| messages.take(1, entry))?;
     for (name, whole) in messages.written() {
         if !whole {
             warn(&format!("{}/{name} is only the beginning of a message", output.display()));

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 use super::failure::{Failure, Verdict};
 use super::output::{reader_gone, warn};
 use crate::recording::Entry;
@@ -12,6 +14,16 @@ use crate::recording::playback::play;
 
 /// How much of a file is read at once, and looked at to recognize its format.
 const BUFFER: usize = 64 * 1024;
+
+/// A file that is longer takes long enough for a progress bar.
+const LONG: u64 = 32 << 20;
+
+/// Shows itself on a terminal only.
+fn bar(length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} {binary_bytes} of {binary_total_bytes}, {eta} left");
+    let bar = ProgressBar::new(length);
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
 
 /// The files that a user named: a folder stands for the recordings in it, in order of their names.
 pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {

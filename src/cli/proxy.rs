@@ -192,12 +192,17 @@ pub(super) async fn run_command(
         .map_err(|error| Failure::usage(format!("cannot run {}: {error}", program.display())))?;
     let mut over = std::pin::pin!(over);
     let mut stopped = stop.subscribe();
-    let mut ended = false;
+    let (mut ended, mut told) = (false, false);
     let status = loop {
         tokio::select! {
             status = child.wait() => break status,
             () = &mut over, if !ended => ended = true,
-            () = turns_true(&mut stopped), if !*stop.borrow() => {}
+            () = turns_true(&mut stopped), if !told => {
+                told = true;
+                // Whoever stops us means the command too. Where it is gone already, nobody needs to be told.
+                let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+                let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+            }
         }
     };
     let status = status.map_err(|error| Failure::runtime(format!("cannot wait for the command: {error}")))?;

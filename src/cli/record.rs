@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime(format!("cannot start: {error}")))?;
-    let verdict = runtime.block_on(proxy(arguments, sinks));
+    let verdict = runtime.block_on(proxy(arguments, sinks))?;
     let counts = tally.counts();
     say(&format!(
         "{} {}, {} {}, {} -ERR, {} octets up, {} down; recorded in {}",
@@ -112,7 +112,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         counts.down,
         folder.display(),
     ));
-    verdict
+    Ok(verdict)
 }
 
 async fn proxy(arguments: &Arguments, sinks: Vec<Box<dyn Sink + Send>>) -> Result<Verdict, Failure> {

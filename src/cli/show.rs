@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
             writeln!(out, "{gap}{}", file.display()).or_else(reader_gone)?;
         }
         let mut page = format.page(Verbosity::of_count(*verbose), color);
-        let one = play_file(file, &mut |entry| page.take(entry, filter, &mut out))?;
+        let one = play_file(file, false, &mut |entry| page.take(entry, filter, &mut out))?;
         page.finish(filter, &mut out).and_then(|()| out.flush()).or_else(reader_gone)?;
         if one != Verdict::Clean {
             verdict = one;

@@ -20,7 +20,7 @@ pub enum Request {
 /// What the dissector found. `n` counts a session's exchanges: 0 is the greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A request, whole, or the first [`MAX_LINE`] octets of it.
+    /// A request, whole, or the first [`MAX_LINE`](super::MAX_LINE) octets of it.
     Request {
         /// The exchange it opens.
         n: u32,
@@ -38,7 +38,7 @@ pub enum Event {
         /// The octets.
         run: Run,
     },
-    /// A status line, whole, or the first [`MAX_LINE`] octets of it. Opens an exchange of its own where
+    /// A status line, whole, or the first [`MAX_LINE`](super::MAX_LINE) octets of it. Opens an exchange of its own where
     /// no [`Event::Request`] had this `n`: the greeting, or a response that nothing asked for.
     Status {
         /// The exchange it answers.
