@@ -56,8 +56,10 @@ pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Plays one file; `-` is standard input. What can be read only in part is a finding, said on standard error.
+/// With `progress`, a bar on a terminal's standard error where it takes a while.
 pub(super) fn play_file(
     path: &Path,
+    progress: bool,
     take: &mut dyn FnMut(&Entry) -> io::Result<()>,
 ) -> Result<Verdict, Failure> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
@@ -65,7 +67,9 @@ pub(super) fn play_file(
     let source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
-        Box::new(File::open(path).map_err(cannot)?)
+        let file = File::open(path).map_err(cannot)?;
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
+        if progress && length > LONG { Box::new(bar(length).wrap_read(file)) } else { Box::new(file) }
     };
     let mut input = BufReader::with_capacity(BUFFER, source);
     let beginning = input.fill_buf().map_err(cannot)?;

@@ -1,4 +1,4 @@
-//! [`Playback`]: records of a file to entries, through the same dissector as live.
+//! Playback: records of a file to entries, through the same dissector as live.
 
 use std::io::{self, BufRead};
 
