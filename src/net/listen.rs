@@ -65,14 +65,13 @@ pub async fn serve<F>(
         tasks.spawn(async move {
             let mut sessions = JoinSet::new();
             let mut warned = false;
-            let mut accepting = true;
             loop {
                 tokio::select! {
-                    accepted = listener.socket.accept(), if accepting => match accepted {
+                    accepted = listener.socket.accept() => match accepted {
                         Ok((stream, client)) => {
                             let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
                             if limit.is_some_and(|limit| number > limit) {
-                                continue;
+                                break;
                             }
                             let listener = listener.address;
                             sessions.spawn(session(Accepted { stream, client, listener, number }));
@@ -88,10 +87,12 @@ pub async fn serve<F>(
                         }
                     },
                     Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
-                    () = turns_true(&mut is_full), if accepting => accepting = false,
-                    else => return,
+                    () = turns_true(&mut is_full) => break,
                 }
             }
+            // Closed now, so that whoever comes later is refused and does not wait.
+            drop(listener);
+            while sessions.join_next().await.is_some() {}
         });
     }
     // The listeners' tasks end their sessions' tasks with them only once those saw `stop` themselves.

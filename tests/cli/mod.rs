@@ -6,3 +6,4 @@ mod large;
 mod record;
 mod relay;
 mod run;
+mod screen;

@@ -1,0 +1,214 @@
+//! What reaches the screen: nothing that the network could do harm with, nothing that is secret.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use rustix::process::Signal;
+
+use crate::support::{Proxy, Server, eventually, expect, poptape, rest, run, text};
+
+/// Sends a line, reads the answer.
+fn ask(client: &mut TcpStream, line: &[u8], answer: &[u8]) {
+    client.write_all(line).unwrap();
+    expect(client, answer);
+}
+
+#[test]
+fn no_escape_sequence_from_the_network_reaches_any_output() {
+    let hostile = b"\x1b[2J\x1b]0;owned\x07\x9b31m\xe2\x80\xaegnp.exe\r\n";
+    let server = Server::start(move |mut stream| {
+        stream.write_all(&[b"+OK ", &hostile[..]].concat()).unwrap();
+        expect(&mut stream, b"USER \x1b[31m\r\n");
+        stream.write_all(&[b"-ERR ", &hostile[..]].concat()).unwrap();
+        expect(&mut stream, b"RETR 1\r\n");
+        stream
+            .write_all(&[b"+OK\r\nSubject: ", &hostile[..], b"\r\n", &hostile[..], b".\r\n"].concat())
+            .unwrap();
+        let _ = rest(&mut stream);
+    });
+    let proxy = Proxy::start(server.address, &["--sessions", "1", "-vv"]);
+    let mut client = proxy.connect();
+    ask(&mut client, b"USER \x1b[31m\r\n", &[b"+OK ", &hostile[..], b"-ERR ", &hostile[..]].concat());
+    client.write_all(b"RETR 1\r\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    rest(&mut client).unwrap();
+    let left = proxy.wait();
+    let recording = left.recording();
+    let path = recording.to_str().unwrap();
+    let mut outputs = vec![left.stdout.clone().into_bytes(), left.stderr.clone().into_bytes()];
+    for arguments in [vec!["show", path], vec!["show", "-v", path], vec!["show", "-vv", path]] {
+        outputs.push(run(&arguments).stdout);
+    }
+    for form in ["jsonl", "markdown"] {
+        outputs.push(run(&["show", "--format", form, path]).stdout);
+    }
+    outputs.push(std::fs::read(&recording).unwrap());
+    for output in outputs {
+        let shown = text(&output);
+        let control = |c: char| c.is_control() && c != '\n';
+        let bidi = |c: char| ('\u{202a}'..='\u{202e}').contains(&c);
+        // JSON may hold what a JSON reader is to take apart; it has no control characters either.
+        assert!(!shown.contains(control), "{shown:?}");
+        assert!(shown.starts_with('{') || !shown.contains(bidi), "{shown:?}");
+    }
+}
+
+#[test]
+fn no_output_holds_a_secret() {
+    let server = Server::start(|mut stream| {
+        let mut answers =
+            [&b"-ERR no\r\n"[..], b"+ \r\n", b"-ERR no\r\n", b"-ERR no\r\n", b"+OK in\r\n"].into_iter();
+        stream.write_all(b"+OK <1@x>\r\n").unwrap();
+        let mut lines = std::io::BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while std::io::BufRead::read_line(&mut lines, &mut line).unwrap() > 0 {
+            stream.write_all(answers.next().unwrap_or(b"+OK\r\n")).unwrap();
+            line.clear();
+        }
+    });
+    let proxy = Proxy::start(
+        server.address,
+        &["--sessions", "1", "-vv", "--format", "json", "--format", "transcript"],
+    );
+    let mut client = proxy.connect();
+    expect(&mut client, b"+OK <1@x>\r\n");
+    ask(&mut client, b"PASS tr0ub4dor&3\r\n", b"-ERR no\r\n");
+    ask(&mut client, b"AUTH PLAIN\r\n", b"+ \r\n");
+    ask(&mut client, b"AGtjb3BlAHRyMHViNGRvciYz\r\n", b"-ERR no\r\n");
+    ask(&mut client, b"AUTH PLAIN AGtjb3BlAHRyMHViNGRvciYz\r\n", b"-ERR no\r\n");
+    ask(&mut client, b"APOP kcope c4c9334bac560ecc979e58001b3e22fb\r\n", b"+OK in\r\n");
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    rest(&mut client).unwrap();
+    let left = proxy.wait();
+    let mut outputs = vec![left.stdout.clone(), left.stderr.clone()];
+    assert_eq!(left.recordings().len(), 2);
+    for recording in left.recordings() {
+        outputs.push(std::fs::read_to_string(&recording).unwrap());
+        for form in ["text", "jsonl", "markdown"] {
+            outputs.push(text(&run(&["show", "-vv", "--format", form, recording.to_str().unwrap()]).stdout));
+        }
+    }
+    for output in outputs {
+        for secret in ["tr0ub", "AGtjb3Bl", "c4c9334b"] {
+            assert!(!output.contains(secret), "{secret} in {output}");
+        }
+    }
+    assert!(left.stdout.contains("user kcope"), "who it was is shown: {}", left.stdout);
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_ask() {
+    let show = |arguments: &[&str], no_color: bool| {
+        let mut command = poptape();
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        let output = command.args(["show", "recordings/seed.json"]).args(arguments).output().unwrap();
+        text(&output.stdout).contains('\u{1b}')
+    };
+    assert!(!show(&[], false));
+    assert!(show(&["--color", "always"], false));
+    assert!(show(&["--color", "always"], true));
+    assert!(!show(&["--color", "never"], false));
+}
+
+#[test]
+fn interleaved_sessions_can_be_told_apart() {
+    let server = Server::answering(|line| format!("+OK {line}\r\n").into_bytes());
+    let proxy = Proxy::start(server.address, &["--sessions", "2"]);
+    let mut clients = [proxy.connect(), proxy.connect()];
+    for client in &mut clients {
+        expect(client, b"+OK ready\r\n");
+    }
+    for n in 0..3 {
+        for (place, client) in clients.iter_mut().enumerate() {
+            ask(
+                client,
+                format!("NOOP {place}{n}\r\n").as_bytes(),
+                format!("+OK NOOP {place}{n}\r\n").as_bytes(),
+            );
+        }
+    }
+    drop(clients);
+    let left = proxy.wait();
+    for line in left.stdout.lines().filter(|line| line.contains("NOOP")) {
+        let session = &line[..2];
+        let of = line.split("NOOP ").nth(1).unwrap().chars().next();
+        // Which of the two was accepted first is not known, but they keep their numbers.
+        let other = if session == "#1" { "#2" } else { "#1" };
+        let mine = |other_line: &&str| other_line.contains(&format!("NOOP {}", of.unwrap()));
+        assert!(left.stdout.lines().filter(mine).all(|line| !line.starts_with(other)), "{}", left.stdout);
+    }
+}
+
+#[test]
+fn a_closed_standard_output_ends_the_showing_and_not_the_recording() {
+    let server = Server::answering(|_| b"+OK\r\n".to_vec());
+    let mut command = std::process::Command::new("sh");
+    // Its standard output is a pipe that nobody reads any more.
+    command.args(["-c", "exec \"$@\" | true", "sh", env!("CARGO_BIN_EXE_poptape")]);
+    let proxy = Proxy::start_as(command, server.address, &["--sessions", "1"]);
+    let mut client = proxy.connect();
+    expect(&mut client, b"+OK ready\r\n");
+    for _ in 0..10 {
+        ask(&mut client, b"NOOP\r\n", b"+OK\r\n");
+    }
+    ask(&mut client, b"QUIT\r\n", b"+OK\r\n");
+    drop(client);
+    let left = proxy.wait();
+    assert_eq!(left.raw().0.len(), 10 * 6 + 6, "{}", left.stderr);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let server = Server::answering(|_| b"+OK\r\n".to_vec());
+    let folder = tempfile::tempdir().unwrap();
+    let deaf = folder.path().join("deaf");
+    // Ignores the signals, says so, and goes when poptape is gone.
+    let script = format!("trap '' TERM INT; : > {}; exec tail -f /dev/null --pid=$PPID", deaf.display());
+    let proxy = Proxy::start(server.address, &["--", "sh", "-c", &script]);
+    eventually("the command is deaf", || deaf.exists());
+    proxy.signal(Signal::INT);
+    // The command does not listen, so the first signal alone does not end it.
+    eventually("the listener is gone", || TcpStream::connect(proxy.address).is_err());
+    proxy.signal(Signal::INT);
+    assert_eq!(proxy.wait().code, Some(130));
+}
+
+#[test]
+fn what_follows_stls_passes_and_is_kept() {
+    let hello = b"\x16\x03\x01\x00\x05hello";
+    let server = Server::start(move |mut stream| {
+        stream.write_all(b"+OK\r\n").unwrap();
+        expect(&mut stream, b"STLS\r\n");
+        stream.write_all(b"+OK begin\r\n").unwrap();
+        expect(&mut stream, hello);
+        stream.write_all(b"\x16\x03\x03\r\n.\r\n").unwrap();
+        let _ = rest(&mut stream);
+    });
+    let proxy = Proxy::start(server.address, &["--sessions", "1"]);
+    let mut client = proxy.connect();
+    ask(&mut client, b"STLS\r\n", b"+OK\r\n+OK begin\r\n");
+    ask(&mut client, hello, b"\x16\x03\x03\r\n.\r\n");
+    drop(client);
+    let left = proxy.wait();
+    assert_eq!(
+        left.raw(),
+        (
+            b"STLS\r\n\x16\x03\x01\x00\x05hello".to_vec(),
+            b"+OK\r\n+OK begin\r\n\x16\x03\x03\r\n.\r\n".to_vec()
+        )
+    );
+    assert!(left.stdout.contains("no POP3"), "{}", left.stdout);
+}
+
+#[test]
+fn several_listeners_and_an_ipv6_one() {
+    let server = Server::answering(|_| b"+OK\r\n".to_vec());
+    let proxy = Proxy::start(server.address, &["--sessions", "2", "-l", "[::1]:0", "--quiet"]);
+    let mut first = proxy.connect();
+    expect(&mut first, b"+OK ready\r\n");
+    drop(first);
+    let left = proxy.stop();
+    assert!(left.stderr.contains("ready pop3://[::1]:"), "{}", left.stderr);
+}
