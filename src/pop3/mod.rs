@@ -1,7 +1,6 @@
 //! The protocol: its words, its framing, its states. No role (the rules do not know which side we play),
 //! no clock, no I/O. Read in the order below.
 
-pub mod capability;
 pub mod command;
 pub mod dissect;
 pub mod lines;

@@ -55,15 +55,6 @@ impl<'a> StatusLine<'a> {
         });
         Self { status, text }
     }
-
-    /// The response code at the start of the text, without its brackets (RFC 2449 section 8).
-    pub fn code(&self) -> Option<&'a str> {
-        let rest = self.text.strip_prefix(b"[")?;
-        let code = &rest[..memchr::memchr(b']', rest)?];
-        std::str::from_utf8(code)
-            .ok()
-            .filter(|code| !code.is_empty() && code.bytes().all(|b| b.is_ascii_graphic()))
-    }
 }
 
 #[cfg(test)]
@@ -85,12 +76,5 @@ mod tests {
         // The seed text prints a status with Cyrillic letters: never a +OK.
         assert_eq!(parse("+\u{41e}\u{41a}\r\n".as_bytes()), (None, "+\u{41e}\u{41a}"));
         assert_eq!(parse(b"OK\r\n"), (None, "OK"));
-    }
-
-    #[test]
-    fn response_codes_stand_at_the_start_of_the_text() {
-        assert_eq!(StatusLine::parse(b"-ERR [SYS/TEMP] later\r\n").code(), Some("SYS/TEMP"));
-        assert_eq!(StatusLine::parse(b"+OK ready [UwBD]\r\n").code(), None);
-        assert_eq!(StatusLine::parse(b"-ERR [two words] x\r\n").code(), None);
     }
 }

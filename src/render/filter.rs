@@ -31,10 +31,10 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "c", argument: "WORD", help: "the command's keyword, e.g. ~c RETR", test: command },
     Operator { name: "s", argument: "STATUS", help: "+OK, -ERR, + or none, e.g. ~s -ERR", test: status },
     Operator { name: "session", argument: "N", help: "the session's number", test: session },
-    Operator { name: "state", argument: "STATE", help: "the state before it: AUTHORIZATION, TRANSACTION, UPDATE, or their beginning", test: state },
-    Operator { name: "t", argument: "TEXT", help: "command, reply or the body's beginning contain this, without case", test: text },
-    Operator { name: "slow", argument: "[MS]", help: "answered later than this, 1000 ms where none is given", test: slow },
-    Operator { name: "size", argument: "[<|>|=]OCTETS", help: "octets of the whole reply, at least this many without a sign, e.g. ~size >10k", test: size },
+    Operator { name: "state", argument: "STATE", help: "the state before it, or its beginning: AUTH, TRANS, UPD", test: state },
+    Operator { name: "t", argument: "TEXT", help: "command, reply or the body's beginning hold this, in any case", test: text },
+    Operator { name: "slow", argument: "[MS]", help: "took longer than this, 1000 ms where none is given", test: slow },
+    Operator { name: "size", argument: "[<|>|=]OCTETS", help: "octets of the whole reply, e.g. ~size >10k; at least, without a sign", test: size },
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "of the shape that a row has")]

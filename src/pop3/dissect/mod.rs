@@ -38,7 +38,7 @@ use crate::wire::{Micros, Run, Side};
 pub const MAX_LINE: usize = 64 * 1024;
 
 /// How many octets of requests may wait for an answer before further ones are given up on.
-pub const MAX_OUTSTANDING: usize = 32 * 1024 * 1024;
+pub const MAX_OUTSTANDING: usize = 8 * 1024 * 1024;
 
 /// A request that waits for its response.
 #[derive(Debug, Clone, Copy)]
