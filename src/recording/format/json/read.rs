@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -39,6 +39,8 @@ pub(super) fn read(input: &mut dyn BufRead, feed: &mut Feed<'_>) -> Result<Integ
         exchange: None,
         whole: false,
     };
+    // It is read octet by octet: a buffer right below makes that cheap.
+    let limited = BufReader::with_capacity(BATCH, limited);
     let mut deserializer = serde_json::Deserializer::from_reader(limited);
     let result = Document(&mut state).deserialize(&mut deserializer).and_then(|()| deserializer.end());
     let flushed = state.flush();
