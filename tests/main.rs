@@ -10,6 +10,7 @@ mod support;
 
 mod cli;
 mod golden;
+mod interop;
 mod properties;
 mod readme;
 mod tidy;

@@ -54,12 +54,12 @@ impl Proxy {
         let folder = tempfile::tempdir().unwrap();
         command
             .args(["record", "-l", "127.0.0.1:0", "-u", &format!("pop3://{upstream}")])
-            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if !arguments.contains(&"-o") {
             command.arg("-o").arg(folder.path().join("recordings"));
         }
+        command.args(arguments);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();

@@ -1,0 +1,22 @@
+"""Uses all that poplib has, and leaves each message in a file named by its number."""
+import poplib
+import sys
+
+host, port, user, password, verb = sys.argv[1:]
+pop = poplib.POP3(host, int(port), timeout=30)
+try:
+    print(pop.capa())
+except poplib.error_proto as error:  # popa3d is older than CAPA
+    print(error)
+pop.user(user)
+pop.pass_(password)
+count, _ = pop.stat()
+print(pop.list(), pop.uidl())
+for n in range(1, count + 1):
+    print(pop.list(n), pop.uidl(n), pop.top(n, 1))
+    with open(f"{n}.eml", "wb") as file:
+        file.write(b"\r\n".join(pop.retr(n)[1]) + b"\r\n")
+    if verb == "delete":
+        pop.dele(n)
+pop.noop()
+pop.quit()
