@@ -1,5 +1,5 @@
 //! All tests that see poptape from outside, in one binary.
-#![expect(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "tests")]
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,

@@ -18,7 +18,7 @@ fn outline(recording: &Path) -> Vec<String> {
 }
 
 /// Without the names of the machine and the folder that it was recorded in: they are nobody's business.
-fn anonymous(file: String) -> String {
+fn anonymous(file: &str) -> String {
     let host = text(&Command::new("hostname").output().unwrap().stdout);
     let mut file = file.replace(host.trim(), "mail.example.org");
     if let Some(at) = file.find(" in .tmp") {
@@ -39,7 +39,7 @@ fn check(kind: Kind) {
     let fresh = left.recording();
     let sample = Path::new("recordings").join(format!("{kind:?}.json").to_lowercase());
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        let file = anonymous(std::fs::read_to_string(&fresh).unwrap());
+        let file = anonymous(&std::fs::read_to_string(&fresh).unwrap());
         std::fs::write(&sample, file).unwrap();
     }
     assert_eq!(outline(&fresh), outline(&sample), "{kind:?} does not say what {} says", sample.display());
