@@ -49,6 +49,32 @@
 //! 4. Secrets are masked in the dissector, before any event holds them.
 //! 5. Memory is bounded whatever a peer sends: long lines pass in pieces, bodies stream, queues have limits.
 //!
+//! # In a program of your own
+//!
+//! Without the feature `cli` there is no argument parsing, colour or progress bar among the dependencies. Here,
+//! which commands of a recording failed:
+//!
+//! ```
+//! use poptape::pop3::Status;
+//! use poptape::recording::{Assembler, Entry, format, playback};
+//!
+//! let json = format::named("json").expect("the format has a row");
+//! let mut file = std::io::BufReader::new(std::fs::File::open("recordings/seed.json")?);
+//! let mut assembler = Assembler::new(0);
+//! let mut failed = Vec::new();
+//! playback::play(json, &mut file, &mut |entry| {
+//!     if let Entry::Event(event) = entry
+//!         && let Some(exchange) = assembler.take(event)
+//!         && exchange.status == Some(Status::Err)
+//!     {
+//!         failed.extend(exchange.command);
+//!     }
+//!     Ok(())
+//! })?;
+//! assert_eq!(failed, ["LIST 3", "TOP 100 3", "DELE 2"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Where the next thing goes
 //!
 //! A command is a row in `pop3::command::COMMANDS`; a file format a file and a row in `recording::format::FORMATS`;
