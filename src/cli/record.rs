@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, ValueEnum};
 use tokio::sync::watch;
 
@@ -14,6 +15,7 @@ use crate::net::address::{ListenAddress, Upstream};
 use crate::net::pool::Pool;
 use crate::net::writer::Writer;
 use crate::pop3::Secrets;
+use crate::recording::format::FORMATS;
 use crate::sink::Sink;
 use crate::sink::tally::Tally;
 
@@ -34,8 +36,8 @@ pub(super) struct Arguments {
     output: PathBuf,
 
     /// The recordings' format; may be repeated
-    #[arg(long, value_enum, default_value = "json")]
-    format: Vec<FormatName>,
+    #[arg(long, value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name())), default_value = "json")]
+    format: Vec<String>,
 
     /// Whether passwords, digests and SASL payloads are kept or become ********
     #[arg(long, value_enum, default_value = "redact")]
@@ -64,23 +66,6 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum FormatName {
-    /// A JSON recording
-    Json,
-    /// The lines of both sides, for reading
-    Transcript,
-}
-
-impl FormatName {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Transcript => "transcript",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
 enum SecretsChoice {
     Redact,
     Keep,
@@ -89,7 +74,7 @@ enum SecretsChoice {
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
     let tally = Tally::default();
     let folder = &arguments.output;
-    let formats: Vec<&str> = arguments.format.iter().map(|format| format.name()).collect();
+    let formats: Vec<&str> = arguments.format.iter().map(String::as_str).collect();
     let verbose = (!arguments.quiet).then_some(arguments.verbose);
     let (mut sinks, _) = sinks(folder, &formats, verbose, color)?;
     sinks.push(Box::new(tally.clone()));

@@ -63,6 +63,8 @@ impl Recorder {
         if !fs::metadata(folder)?.is_dir() {
             return Err(io::Error::new(ErrorKind::NotADirectory, "it is not a folder"));
         }
+        // Better said now than in the middle of the first session.
+        rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)?;
         let (sessions, dirty, open, paths) = Default::default();
         Ok(Self { folder: folder.to_owned(), formats, sessions, dirty, open, announce, paths })
     }
