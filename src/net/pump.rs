@@ -255,8 +255,13 @@ impl Legs {
             self.resume = false;
             return Poll::Ready(Input::Woke);
         }
+        if self.resume {
+            return Poll::Pending;
+        }
         for side in [self.reading, self.reading.other()] {
-            let blocked = self.leg(side.other()).as_ref().is_some_and(|other| !other.unsent.is_empty());
+            // What it says goes to the other side, or comes back to it where there is no other.
+            let answered = if self.leg(side.other()).is_some() { side.other() } else { side };
+            let blocked = !sent(self.leg(answered));
             let Some(leg) = self.leg(side).as_mut().filter(|leg| leg.readable && !blocked) else { continue };
             let Poll::Ready(result) = leg.poll_read(cx, pool) else { continue };
             let input = match result {
