@@ -26,9 +26,20 @@ pub fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
-/// `poptape record` at work, ended with the test.
+/// A process that does not outlive the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It is gone already where the test waited for it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `poptape record` at work.
 pub struct Proxy {
-    child: Child,
+    child: Running,
     pub address: SocketAddr,
     pub folder: tempfile::TempDir,
     stderr: JoinHandle<String>,
@@ -60,8 +71,8 @@ impl Proxy {
             command.arg("-o").arg(folder.path().join("recordings"));
         }
         command.args(arguments);
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut child = Running(command.spawn().unwrap());
+        let mut lines = BufReader::new(child.0.stderr.take().unwrap());
         let mut line = String::new();
         let mut before = String::new();
         let address = loop {
@@ -77,7 +88,7 @@ impl Proxy {
             lines.read_to_string(&mut rest).unwrap();
             rest
         });
-        let mut out = child.stdout.take().unwrap();
+        let mut out = child.0.stdout.take().unwrap();
         let stdout = std::thread::spawn(move || {
             let mut all = Vec::new();
             out.read_to_end(&mut all).unwrap();
@@ -87,7 +98,7 @@ impl Proxy {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -95,13 +106,13 @@ impl Proxy {
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
+        let pid = rustix::process::Pid::from_child(&self.child.0);
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for its end.
     pub fn wait(mut self) -> Left {
-        let code = self.child.wait().unwrap().code();
+        let code = self.child.0.wait().unwrap().code();
         let (stdout, stderr) = (self.stdout.join().unwrap(), self.stderr.join().unwrap());
         Left { code, stdout, stderr, folder: self.folder }
     }

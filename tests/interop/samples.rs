@@ -20,7 +20,7 @@ fn outline(recording: &Path) -> Vec<String> {
 /// Without the names of the machine and the folder that it was recorded in: they are nobody's business.
 fn anonymous(file: &str) -> String {
     let host = text(&Command::new("hostname").output().unwrap().stdout);
-    let mut file = file.replace(host.trim(), "mail.example.org");
+    let mut file = file.replace(&format!("@{}>", host.trim()), "@mail.example.org>");
     if let Some(at) = file.find(" in .tmp") {
         let end = at + file[at..].find('"').unwrap();
         file.replace_range(at..end, "");
