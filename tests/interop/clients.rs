@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use super::mailbox::{give, ids, read_maildir};
-use super::process::program;
+use super::process::{program, require};
 use crate::support::PATIENCE;
 
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +128,7 @@ received = false
     );
     secret(&config, &text);
     let (own, config) = (dir.display().to_string(), config.display().to_string());
-    drop(program("getmail"));
+    require("getmail");
     let repaired = ["-c", include_str!("getmail.py")];
     let output = run(dir, "python3", &[&repaired[..], &["--getmaildir", &own, "--rcfile", &config]].concat());
     outcome(&[output], sorted(&maildir))
@@ -174,7 +174,7 @@ fn script(interpreter: &str, flag: &str, text: &str, account: Account, keep: boo
 /// Runs a client that must end by itself: one that waits for an answer that never comes is ended
 /// for it, and has failed.
 fn run(home: &Path, name: &str, arguments: &[&str]) -> Output {
-    drop(program(name));
+    require(name);
     let mut command = program("timeout");
     command.arg(PATIENCE.as_secs().to_string()).arg(name).args(arguments).current_dir(home);
     command.env("HOME", home).env("FETCHMAILHOME", home).env_remove("XDG_CONFIG_HOME").env("LC_ALL", "C");

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::PATIENCE;
 
-/// A program of the distribution. One that is missing fails the test: an interop test that skips
-/// is green on the very machine that has nothing to meet.
-pub fn program(name: &str) -> Command {
+/// Fails the test if a program of the distribution is missing: an interop test that skips is green
+/// on the very machine that has nothing to meet.
+pub fn require(name: &str) {
     let found = if name.contains('/') {
         Path::new(name).exists()
     } else {
@@ -18,6 +18,11 @@ pub fn program(name: &str) -> Command {
         std::env::split_paths(&folders).any(|folder| folder.join(name).exists())
     };
     assert!(found, "{name} is not installed: run tests/interop/setup.sh");
+}
+
+/// A command that starts such a program.
+pub fn program(name: &str) -> Command {
+    require(name);
     Command::new(name)
 }
 
