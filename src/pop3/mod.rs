@@ -7,6 +7,7 @@ pub mod lines;
 pub mod response;
 pub mod sasl;
 pub mod secret;
+pub mod printable;
 pub mod state;
 
 pub use command::{Command, Keyword};

@@ -166,16 +166,19 @@ impl Assembler {
                 None
             }
             Event::End(outcome) => {
-                self.ended = true;
                 if let Some(current) = self.current.as_mut().filter(|current| current.n == outcome.n) {
+                    self.ended = true;
                     current.end(outcome);
                     return None;
                 }
-                // No answer ever came.
+                // No answer ever came; the one that is coming, if any, is another's.
                 let place = self.asked.iter().position(|asked| asked.n == outcome.n)?;
-                let settled = self.settle();
                 let mut exchange = self.asked.remove(place)?;
                 exchange.end(outcome);
+                if self.current.is_some() && !self.ended {
+                    return Some(exchange);
+                }
+                let settled = self.settle();
                 self.current = Some(exchange);
                 self.ended = true;
                 settled
@@ -213,4 +216,37 @@ impl Assembler {
 /// The line of a run, without its ending, in memory of its own.
 fn line(run: &Run) -> Bytes {
     Bytes::copy_from_slice(split_ending(&run.bytes).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::pop3::dissect::MAX_OUTSTANDING;
+    use crate::pop3::{Dissector, Secrets};
+    use crate::wire::Side;
+
+    #[test]
+    fn a_request_that_is_given_up_on_does_not_take_another_ones_response() {
+        let mut dissector = Dissector::new(Secrets::Redact);
+        let mut assembler = Assembler::new(100);
+        let mut settled = Vec::new();
+        let mut feed = |side, octets: Bytes| {
+            dissector.feed(side, 0, octets, &mut |event| settled.extend(assembler.take(&event)));
+        };
+        feed(Side::Server, "+OK\r\n".into());
+        feed(Side::Client, "RETR 1\r\n".into());
+        feed(Side::Server, "+OK\r\nfirst\r\n".into());
+        let mut many = BytesMut::new();
+        while many.len() < MAX_OUTSTANDING / 4 {
+            many.extend_from_slice(b"NOOP\r\n");
+        }
+        feed(Side::Client, many.freeze());
+        feed(Side::Server, "second\r\n.\r\n+OK\r\n".into());
+        let retr = settled.iter().find(|exchange| exchange.n == 1).map(|exchange| &exchange.body[..]);
+        assert_eq!(retr, Some(&b"first\r\nsecond\r\n"[..]));
+        let given_up = settled.iter().filter(|exchange| exchange.status.is_none()).count();
+        assert!(given_up > 0, "the bound was never reached");
+    }
 }

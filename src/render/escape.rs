@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 
+use crate::pop3::printable::is_printable;
+
 /// Text for people: what is not printable as `\xNN` (an octet) or `\u{N}` (a character).
 pub fn safe(octets: &[u8]) -> String {
-    escaped(octets, |character| !character.is_control() && !is_invisible(character))
+    escaped(octets, is_printable)
 }
 
 /// The same of the first `limit` octets, with a word about the rest.
@@ -37,15 +39,6 @@ fn escaped(octets: &[u8], fit: impl Fn(char) -> bool) -> String {
         }
     }
     text
-}
-
-/// Characters that take no place or move others about.
-const fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 #[cfg(test)]

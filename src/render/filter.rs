@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::exchange::SLOW;
-use crate::pop3::{State, Status};
+use super::message::summary;
+use crate::pop3::dissect::Request;
+use crate::pop3::{Keyword, State, Status};
 use crate::recording::Exchange;
 
 /// How deep parentheses and negations may be nested.
@@ -32,7 +34,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "s", argument: "STATUS", help: "+OK, -ERR, + or none, e.g. ~s -ERR", test: status },
     Operator { name: "session", argument: "N", help: "the session's number", test: session },
     Operator { name: "state", argument: "STATE", help: "the state before it, or its beginning: AUTH, TRANS, UPD", test: state },
-    Operator { name: "t", argument: "TEXT", help: "command, reply or the body's beginning hold this, in any case", test: text },
+    Operator { name: "t", argument: "TEXT", help: "command, reply, From, Subject or the body's beginning hold this", test: text },
     Operator { name: "slow", argument: "[MS]", help: "took longer than this, 1000 ms where none is given", test: slow },
     Operator { name: "size", argument: "[<|>|=]OCTETS", help: "octets of the whole reply, e.g. ~size >10k; at least, without a sign", test: size },
 ];
@@ -73,12 +75,18 @@ fn state(word: &str) -> Result<Test, String> {
     Ok(Arc::new(move |_, exchange| exchange.state == wanted))
 }
 
+fn is_message(exchange: &Exchange) -> bool {
+    matches!(exchange.request, Some(Request::Command(Keyword::Retr | Keyword::Top)))
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "of the shape that a row has")]
 fn text(word: &str) -> Result<Test, String> {
     let word = word.to_lowercase();
     Ok(Arc::new(move |_, exchange| {
+        let holds = |part: &str| part.to_lowercase().contains(&word);
         let parts = [exchange.command.as_deref(), exchange.reply.as_deref(), Some(&exchange.body[..])];
-        parts.into_iter().flatten().any(|part| String::from_utf8_lossy(part).to_lowercase().contains(&word))
+        parts.into_iter().flatten().any(|part| holds(&String::from_utf8_lossy(part)))
+            || is_message(exchange) && summary(&exchange.body).iter().any(|(_, value)| holds(value))
     }))
 }
 
@@ -301,7 +309,7 @@ mod tests {
             (Side::Client, b"pass x\r\n"),
             (Side::Server, b"+OK\r\n"),
             (Side::Client, b"RETR 1\r\n"),
-            (Side::Server, b"+OK\r\nSubject: HELLO\r\n.\r\n"),
+            (Side::Server, b"+OK\r\nSubject: =?koi8-r?B?8NLJ18XU?= HELLO\r\n.\r\n"),
             (Side::Client, b"RETR 2\r\n"),
             (Side::Server, b"-ERR no\r\n"),
             (Side::Client, b"NOOP\r\n"),
@@ -325,6 +333,7 @@ mod tests {
         assert_eq!(passing("~c RETR ~s OK"), ["RETR 1"]);
         assert_eq!(passing("~s none | ~c USER"), ["USER ada", "NOOP"]);
         assert_eq!(passing("hello"), ["RETR 1"]);
+        assert_eq!(passing("~t \u{43f}\u{440}\u{438}\u{432}\u{435}\u{442}"), ["RETR 1"], "decoded");
         assert_eq!(passing("~t \"-ERR no\""), ["RETR 2"]);
         assert_eq!(passing("~state auth !(~c PASS | ~c RETR)"), ["USER ada"]);
         assert_eq!(passing("~session 3 & ~size >20"), ["RETR 1"]);

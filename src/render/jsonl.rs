@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Page;
 use super::escape::utf8;
 use super::filter::Filter;
+use crate::recording::format::json::harmless;
 use crate::recording::{Assembler, Entry, Exchange};
 
 /// One line.
@@ -83,7 +84,7 @@ impl Jsonl {
         if filter.is_some_and(|filter| !filter.matches(self.session, exchange)) {
             return Ok(());
         }
-        serde_json::to_writer(&mut *out, &Row::of(self.session, exchange))?;
-        out.write_all(b"\n")
+        let row = serde_json::to_string(&Row::of(self.session, exchange))?;
+        writeln!(out, "{}", harmless(&row))
     }
 }

@@ -1,5 +1,7 @@
 //! Bodies that are lists (LIST, UIDL, CAPA and the like) in a compact form.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::escape::safe_beginning;
 use super::units::grouped;
 use crate::pop3::lines;
@@ -21,7 +23,7 @@ pub fn rows(body: &[u8], total: u64) -> Vec<String> {
         let entry = safe_beginning(lines::split_ending(line).0.trim_ascii(), ENTRY);
         let full = rows.len() == ROWS;
         match rows.last_mut() {
-            Some(row) if row.chars().count() + entry.chars().count() + 3 <= WIDTH => {
+            Some(row) if row.width() + entry.width() + 3 <= WIDTH => {
                 row.push_str(" · ");
                 row.push_str(&entry);
             }

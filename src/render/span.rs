@@ -1,5 +1,7 @@
 //! [`Span`]: a piece of text and what it is. How it looks is the painter's affair.
 
+use unicode_width::UnicodeWidthStr as _;
+
 /// What a piece of text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -58,8 +60,8 @@ impl Line {
         text.trim_end().to_owned()
     }
 
-    /// How many columns it takes, near enough: a character a column.
+    /// How many columns it takes.
     pub fn width(&self) -> usize {
-        self.0.iter().map(|span| span.text.chars().count()).sum()
+        self.0.iter().map(|span| span.text.width()).sum()
     }
 }

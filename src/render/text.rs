@@ -161,7 +161,7 @@ impl Text {
             Some((Side::Server, run)) => self.down += run.bytes.len() as u64,
             None => {}
         }
-        self.assembler.take(event);
+        let settled = self.assembler.take(event);
         match event {
             Event::Status { .. } => {
                 self.current = Current::default();
@@ -176,6 +176,15 @@ impl Text {
                     out(head(self.session, exchange));
                 }
                 self.body(&run.bytes, out);
+            }
+            Event::End(outcome) if self.assembler.current().is_none_or(|current| current.n != outcome.n) => {
+                // It was given up on while another one's response is coming.
+                let passes = |exchange: &Exchange| filter.is_none_or(|f| f.matches(self.session, exchange));
+                if let Some(exchange) = settled.filter(|exchange| exchange.n == outcome.n && passes(exchange))
+                {
+                    self.exchanges += 1;
+                    out(head(self.session, &exchange));
+                }
             }
             Event::End(outcome) => {
                 self.partial_line(out);

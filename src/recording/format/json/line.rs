@@ -2,11 +2,13 @@
 //! one more dot on the wire where it begins with one. Everything else says what it is:
 //! `{"text" | "escaped": "…", "end": "lf" | "", "stuffed": true, "arrivals": [[offset, at_us], …]}`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
 
 use crate::pop3::lines::{Ending, split_ending};
+use crate::pop3::printable::is_printable;
 use crate::wire::Micros;
 
 /// A long line is written in pieces of at most this many octets.
@@ -14,8 +16,37 @@ pub(super) const PIECE: usize = 64 * 1024;
 
 /// Appends `text` as a JSON string.
 pub(super) fn push_string(text: &str, out: &mut Vec<u8>) {
+    let start = out.len();
     // Writing to a Vec cannot fail.
-    let _ = serde_json::to_writer(out, text);
+    let _ = serde_json::to_writer(&mut *out, text);
+    if text.bytes().any(|octet| octet >= 0x7f) {
+        let written = String::from_utf8_lossy(&out[start..]);
+        if let Cow::Owned(safe) = harmless(&written) {
+            out.truncate(start);
+            out.extend_from_slice(safe.as_bytes());
+        }
+    }
+}
+
+/// JSON text that says the same with nothing in it that does more on a terminal than to show: what JSON
+/// would let pass of control and direction characters is escaped.
+pub fn harmless(json: &str) -> Cow<'_, str> {
+    let harmful = |character: char| character != '\n' && !is_printable(character);
+    if !json.contains(harmful) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if harmful(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
 }
 
 /// Octets that are not UTF-8 as `\xNN`, a backslash as two.
@@ -187,6 +218,12 @@ mod tests {
         check(b".once\r\n", true, true, r#"{"text": "once", "stuffed": true}"#);
         check(b".\r\n", true, true, r#"{"text": "", "stuffed": true}"#);
         check(b".rest of a line\r\n", true, false, r#"".rest of a line""#);
+        check(
+            "\u{9b}2J \u{202e} \u{7f} \u{e0041} \u{44f}\r\n".as_bytes(),
+            false,
+            true,
+            "\"\\u009b2J \\u202e \\u007f \\udb40\\udc41 \u{44f}\"",
+        );
         check(b".\xff\n", true, true, r#"{"escaped": "\\xff", "end": "lf", "stuffed": true}"#);
     }
 

@@ -20,6 +20,8 @@ mod write;
 
 use std::io::BufRead;
 
+pub use self::line::harmless;
+
 use super::{Feed, Format, Integrity, ReadError, Writer};
 
 /// The version that is written.
