@@ -172,7 +172,7 @@ impl Assembler {
                     return None;
                 }
                 // No answer ever came; the one that is coming, if any, is another's.
-                let place = self.asked.iter().position(|asked| asked.n == outcome.n)?;
+                let place = self.asked.binary_search_by_key(&outcome.n, |asked| asked.n).ok()?;
                 let mut exchange = self.asked.remove(place)?;
                 exchange.end(outcome);
                 if self.current.is_some() && !self.ended {

@@ -85,7 +85,9 @@ impl Messages {
                 }
             }
             Event::End(outcome) => {
-                self.asked.retain(|asked| asked.0 != outcome.n);
+                if let Ok(place) = self.asked.binary_search_by_key(&outcome.n, |asked| asked.0) {
+                    self.asked.remove(place);
+                }
                 if let Some(mut message) = self.open.take_if(|message| message.n == outcome.n) {
                     message.file.flush()?;
                     self.written.insert(message.name, outcome.complete);

@@ -126,7 +126,7 @@ impl JsonWriter {
                 }
             }
             Event::RequestMore { n, run } => {
-                if self.ahead.iter().any(|ahead| ahead.n == *n) {
+                if self.is_ahead(*n) {
                     self.flush_ahead(out);
                 }
                 self.list(*n, Member::Command, Side::Client, out);
@@ -158,7 +158,7 @@ impl JsonWriter {
                 self.terminator(*n, run, out);
             }
             Event::End(outcome) => {
-                if self.ahead.iter().any(|ahead| ahead.n == outcome.n) {
+                if self.is_ahead(outcome.n) {
                     self.flush_ahead(out);
                 }
                 self.answering = None;
@@ -186,6 +186,11 @@ impl JsonWriter {
         Self::step_key("sasl", step.as_deref(), out);
         let upload = *request == Request::Upload;
         self.scalar_or_list("command", *n, Member::Command, run, Side::Client, upload, out);
+    }
+
+    /// Whether a request waits for its place. They wait in order.
+    fn is_ahead(&self, n: u32) -> bool {
+        self.ahead.binary_search_by_key(&n, |ahead| ahead.n).is_ok()
     }
 
     fn flush_ahead(&mut self, out: &mut Vec<u8>) {
