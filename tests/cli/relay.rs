@@ -1,7 +1,9 @@
 //! Octets and closes pass as what they are.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
 use crate::support::{Proxy, Server, expect, jsonl, rest, text};
 
@@ -117,10 +119,10 @@ fn a_reset_by_the_client_is_a_reset_to_the_server() {
 
 #[test]
 fn a_refused_upstream_is_told_to_the_client_and_recorded() {
-    // A port that was free a moment ago and that nobody else is given while this socket lives unlistened.
-    let reserved = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = reserved.local_addr().unwrap();
-    drop(reserved);
+    // Bound and not listening: nobody else is given the port, and who connects to it is refused.
+    let reserved = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&reserved, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let address: SocketAddr = getsockname(&reserved).unwrap().try_into().unwrap();
     let proxy = Proxy::start(address, &["--sessions", "1"]);
     let mut client = proxy.connect();
     // What it sends before it reads must not cost it the answer.
