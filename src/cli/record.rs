@@ -16,7 +16,9 @@ use crate::net::pool::Pool;
 use crate::net::writer::Writer;
 use crate::pop3::Secrets;
 use crate::recording::format::FORMATS;
+use crate::render::units::counted;
 use crate::sink::Sink;
+use crate::sink::console::Console;
 use crate::sink::tally::Tally;
 
 /// Relay a client to a server, show the conversation and record it
@@ -84,23 +86,36 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime(format!("cannot start: {error}")))?;
-    let verdict = runtime.block_on(proxy(arguments, sinks))?;
+    let (verdict, failed) = runtime.block_on(proxy(arguments, sinks))?;
     let counts = tally.counts();
     say(&format!(
-        "{} {}, {} {}, {} -ERR, {} octets up, {} down; recorded in {}",
-        counts.sessions,
-        if counts.sessions == 1 { "session" } else { "sessions" },
-        counts.exchanges,
-        if counts.exchanges == 1 { "exchange" } else { "exchanges" },
+        "{}, {}, {} -ERR, {} octets up, {} down; recorded in {}",
+        counted(counts.sessions, "session"),
+        counted(counts.exchanges, "exchange"),
         counts.errors,
         counts.up,
         counts.down,
         folder.display(),
     ));
+    if verdict != Verdict::Clean {
+        return Ok(verdict);
+    }
+    // A console that nobody reads any more is no failure, recordings that are not whole are one.
+    if failed.iter().any(|sink| *sink != Console::NAME) {
+        return Err(Failure::runtime("the recordings are not complete: see the warning above"));
+    }
+    if counts.unconnected > 0 {
+        let sessions = counted(counts.unconnected, "session");
+        return Err(Failure::runtime(format!("{sessions} could not be connected to {}", arguments.upstream)));
+    }
     Ok(verdict)
 }
 
-async fn proxy(arguments: &Arguments, sinks: Vec<Box<dyn Sink + Send>>) -> Result<Verdict, Failure> {
+/// Gives the verdict, and the names of the sinks that failed.
+async fn proxy(
+    arguments: &Arguments,
+    sinks: Vec<Box<dyn Sink + Send>>,
+) -> Result<(Verdict, Vec<&'static str>), Failure> {
     let Arguments { upstream, sessions, command, .. } = arguments;
     let target = (upstream.host.as_str(), upstream.port);
     let _addresses = tokio::net::lookup_host(target).await.map_err(|error| {
@@ -132,8 +147,8 @@ async fn proxy(arguments: &Arguments, sinks: Vec<Box<dyn Sink + Send>>) -> Resul
     } else {
         run_command(command, first, &stop, over).await
     };
-    writer.join();
-    verdict
+    let failed = writer.join();
+    Ok((verdict?, failed))
 }
 
 /// A proxied session takes two descriptors: as many as the system lets us have.

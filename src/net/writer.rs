@@ -39,7 +39,7 @@ impl Queue {
 
 /// The running thread.
 #[derive(Debug)]
-pub struct Writer(JoinHandle<()>);
+pub struct Writer(JoinHandle<Vec<&'static str>>);
 
 impl Writer {
     /// Starts the thread. A sink that fails is detached, and `warn` is told why; the others go on.
@@ -50,14 +50,15 @@ impl Writer {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || Drain { receiver, sinks, warn: Box::new(warn) }.run())?;
+            .spawn(move || Drain { receiver, sinks, warn: Box::new(warn), failed: Vec::new() }.run())?;
         Ok((Self(thread), Queue(sender)))
     }
 
-    /// Waits until everything is written, which it is once all queues are dropped.
-    pub fn join(self) {
-        // A panic on that thread has printed itself.
-        let _ = self.0.join();
+    /// Waits until everything is written, which it is once all queues are dropped. Gives the names of the
+    /// sinks that failed.
+    pub fn join(self) -> Vec<&'static str> {
+        // A panic on that thread has printed itself, and nothing that it was to write is sure.
+        self.0.join().unwrap_or_else(|_| vec!["the writer"])
     }
 }
 
@@ -65,10 +66,11 @@ struct Drain {
     receiver: mpsc::Receiver<Batch>,
     sinks: Vec<Box<dyn Sink + Send>>,
     warn: Box<dyn Fn(String) + Send>,
+    failed: Vec<&'static str>,
 }
 
 impl Drain {
-    fn run(mut self) {
+    fn run(mut self) -> Vec<&'static str> {
         let (clock, _) = Clock::start();
         let mut flushed = 0;
         while let Some(batch) = self.receiver.blocking_recv() {
@@ -84,6 +86,7 @@ impl Drain {
             flushed = clock.now();
         }
         self.each(|sink| sink.flush());
+        self.failed
     }
 
     fn take(&mut self, batch: &Batch) {
@@ -91,7 +94,7 @@ impl Drain {
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Sink) -> std::io::Result<()>) {
-        let warn = &self.warn;
+        let (warn, failed) = (&self.warn, &mut self.failed);
         self.sinks.retain_mut(|sink| match act(&mut **sink) {
             Ok(()) => true,
             Err(error) => {
@@ -101,6 +104,7 @@ impl Drain {
                     _ => "",
                 };
                 warn(format!("{} stopped: {error}{hint}. The sessions go on without it", sink.name()));
+                failed.push(sink.name());
                 false
             }
         });

@@ -18,6 +18,9 @@ pub struct Console {
 }
 
 impl Console {
+    /// Its name as a sink.
+    pub const NAME: &'static str = "showing";
+
     /// Writes to `out`, with colour or without.
     pub fn new(out: Box<dyn Write + Send>, color: bool, verbosity: Verbosity) -> Self {
         Self { out: BufWriter::new(out), color, verbosity, sessions: HashMap::new() }
@@ -26,7 +29,7 @@ impl Console {
 
 impl Sink for Console {
     fn name(&self) -> &'static str {
-        "showing"
+        Self::NAME
     }
 
     fn take(&mut self, session: u32, entry: &Entry) -> io::Result<()> {

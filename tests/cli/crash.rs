@@ -100,8 +100,8 @@ fn a_full_disk_ends_the_recording_and_not_the_session() {
     let proxy = Proxy::start_as(command, server.address, &["--sessions", "1", "--quiet", "-o", output]);
     survives(&proxy, 20);
     let left = proxy.wait();
-    assert_eq!(left.code, Some(0), "{}", left.stderr);
-    assert_eq!(left.stderr.matches("warning").count(), 1, "{}", left.stderr);
+    assert_eq!(left.code, Some(3), "{}", left.stderr);
+    assert_eq!(left.stderr.matches("warning:").count(), 1, "{}", left.stderr);
     assert!(left.stderr.contains("No space left"), "{}", left.stderr);
 }
 
@@ -113,7 +113,8 @@ fn a_folder_that_goes_away_ends_the_recording_and_not_the_session() {
     survives(&proxy, 2);
     survives(&proxy, 2);
     let left = proxy.wait();
-    assert_eq!(left.stderr.matches("warning").count(), 1, "{}", left.stderr);
+    assert_eq!(left.code, Some(3), "{}", left.stderr);
+    assert_eq!(left.stderr.matches("warning:").count(), 1, "{}", left.stderr);
     assert!(left.stderr.contains("No such file"), "{}", left.stderr);
 }
 

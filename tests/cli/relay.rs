@@ -131,6 +131,8 @@ fn a_refused_upstream_is_told_to_the_client_and_recorded() {
     assert!(answer.starts_with("-ERR [SYS/TEMP] ") && answer.ends_with("\r\n"), "{answer:?}");
     assert!(answer.contains(&address.to_string()) && answer.contains("refused"), "{answer:?}");
     let left = proxy.wait();
+    assert_eq!(left.code, Some(3), "{}", left.stderr);
+    assert!(left.stderr.contains("1 session could not be connected"), "{}", left.stderr);
     let file = std::fs::read_to_string(left.recording()).unwrap();
     assert!(file.contains(r#""note":"connect-failed""#), "{file}");
     assert!(file.contains(r#""by":"poptape","how":"connect-failed""#), "{file}");
