@@ -39,18 +39,8 @@ impl Dissector {
             let all = rest.len();
             match self.client_mode {
                 ClientMode::Lines | ClientMode::Upload { .. } => {
-                    let room = MAX_LINE - self.client.octets.len();
-                    let within = &rest[..rest.len().min(room)];
-                    match memchr(b'\n', within) {
-                        Some(end) => {
-                            let run = self.client.take(&mut cursor, end + 1);
-                            self.client_line(run, out);
-                        }
-                        None if within.len() == room => {
-                            let run = self.client.take(&mut cursor, room);
-                            self.client_line(run, out);
-                        }
-                        None => self.client.keep(&mut cursor, all),
+                    if let Some(run) = self.client.line(&mut cursor) {
+                        self.client_line(run, out);
                     }
                 }
                 ClientMode::LongLine { n, hidden, after_cr } => {

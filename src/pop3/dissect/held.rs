@@ -3,6 +3,9 @@
 use std::mem::take;
 
 use bytes::Bytes;
+use memchr::memchr;
+
+use super::MAX_LINE;
 
 use crate::wire::{Arrivals, Micros, Run};
 
@@ -61,6 +64,21 @@ impl Held {
             Bytes::from(octets)
         };
         Run { bytes, arrivals }
+    }
+
+    /// The next line, whole or its first [`MAX_LINE`] octets; none where its end has not come, and then what
+    /// is there is kept.
+    pub(super) fn line(&mut self, cursor: &mut Cursor) -> Option<Run> {
+        let rest = cursor.rest();
+        let (all, room) = (rest.len(), MAX_LINE - self.octets.len());
+        match memchr(b'\n', &rest[..all.min(room)]) {
+            Some(end) => Some(self.take(cursor, end + 1)),
+            None if all >= room => Some(self.take(cursor, room)),
+            None => {
+                self.keep(cursor, all);
+                None
+            }
+        }
     }
 
     /// Keeps the next `len` octets of the chunk back, to its end.

@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::client::{ClientMode, Expect};
 use super::held::Cursor;
-use super::{Dissector, Event, MAX_LINE, Outcome, Pending, Request};
+use super::{Dissector, Event, Outcome, Pending, Request};
 use crate::pop3::command::{Keyword, Shape};
 use crate::pop3::lines::{Ending, split_ending};
 use crate::pop3::response::{Status, StatusLine};
@@ -43,18 +43,8 @@ impl Dissector {
             let all = rest.len();
             match self.server_mode {
                 ServerMode::Lines => {
-                    let room = MAX_LINE - self.server.octets.len();
-                    let within = &rest[..rest.len().min(room)];
-                    match memchr(b'\n', within) {
-                        Some(end) => {
-                            let run = self.server.take(&mut cursor, end + 1);
-                            self.server_line(run, out);
-                        }
-                        None if within.len() == room => {
-                            let run = self.server.take(&mut cursor, room);
-                            self.server_line(run, out);
-                        }
-                        None => self.server.keep(&mut cursor, all),
+                    if let Some(run) = self.server.line(&mut cursor) {
+                        self.server_line(run, out);
                     }
                 }
                 ServerMode::LongLine { n, ref mut open } => {
