@@ -35,8 +35,16 @@ impl Exchange {
         self.mechanism == "NTLM"
     }
 
+    /// Counts a line of the client that has no payload to decode.
+    pub fn skip(&mut self) {
+        self.responses += 1;
+    }
+
     /// Decodes the next base64 payload of a side.
     pub fn step(&mut self, side: Side, payload: &[u8]) -> Step {
+        if side == Side::Client {
+            self.responses += 1;
+        }
         let decoded = BASE64_STANDARD.decode(payload);
         let mut step = Step { mechanism: self.mechanism.clone(), ..Step::default() };
         let Ok(decoded) = decoded else {
@@ -45,36 +53,41 @@ impl Exchange {
         };
         match side {
             Side::Client => {
-                self.responses += 1;
-                self.response(&decoded, &mut step);
+                if self.response(&decoded, &mut step).is_none() {
+                    step.detail = Some("malformed".to_owned());
+                }
             }
             Side::Server => self.challenge(&decoded, &mut step),
         }
         step
     }
 
-    fn response(&self, payload: &[u8], step: &mut Step) {
+    /// Only a payload of exactly the mechanism's shape is looked into: in any other a secret may stand where
+    /// a name is due. None for such a one.
+    fn response(&self, payload: &[u8], step: &mut Step) -> Option<()> {
         match self.mechanism.as_str() {
             // RFC 4616: [authzid] NUL authcid NUL passwd
             "PLAIN" => {
-                let mut fields = payload.split(|&b| b == 0).map(text);
-                step.authorization_id = fields.next().filter(|id| !id.is_empty());
-                step.user = fields.next();
+                let fields: Vec<_> = payload.split(|&b| b == 0).collect();
+                let [authorization_id, user, _] = fields[..] else { return None };
+                step.authorization_id = Some(text(authorization_id)).filter(|id| !id.is_empty());
+                step.user = Some(text(user));
             }
             "LOGIN" if self.responses == 1 => step.user = Some(text(payload)),
             "LOGIN" => step.detail = Some("the password".to_owned()),
             // RFC 2195: user SP digest
             "CRAM-MD5" => {
-                step.user = memchr::memrchr(b' ', payload).map(|space| text(&payload[..space]));
+                let (user, digest) = payload.split_at(memchr::memrchr(b' ', payload)?);
+                let is_digest = digest.len() == 33 && digest[1..].iter().all(u8::is_ascii_hexdigit);
+                step.user = Some(text(is_digest.then_some(user)?));
             }
             // RFC 5802: gs2-header client-first-message-bare
             scram if scram.starts_with("SCRAM-") && self.responses == 1 => {
-                let mut fields = payload.split(|&b| b == b',');
-                let binding = fields.next().unwrap_or_default();
-                step.authorization_id =
-                    fields.next().and_then(|id| id.strip_prefix(b"a=")).map(|id| saslname(&text(id)));
-                step.user =
-                    fields.find_map(|field| field.strip_prefix(b"n=")).map(|user| saslname(&text(user)));
+                let fields: Vec<_> = payload.split(|&b| b == b',').collect();
+                let [binding, authorization_id, user, nonce, ..] = fields[..] else { return None };
+                let user = user.strip_prefix(b"n=").filter(|_| nonce.starts_with(b"r="))?;
+                step.authorization_id = authorization_id.strip_prefix(b"a=").map(|id| saslname(&text(id)));
+                step.user = Some(saslname(&text(user)));
                 step.detail = match binding.first() {
                     Some(b'p') => Some("with channel binding".to_owned()),
                     Some(b'y') => Some("channel binding not offered by the server".to_owned()),
@@ -85,20 +98,24 @@ impl Exchange {
                 step.detail = Some("the client's proof".to_owned());
             }
             "XOAUTH2" => {
-                step.user =
-                    payload.split(|&b| b == 1).find_map(|field| field.strip_prefix(b"user=")).map(text);
+                let fields: Vec<_> = payload.split(|&b| b == 1).collect();
+                let [user, token, b"", b""] = fields[..] else { return None };
+                let user = user.strip_prefix(b"user=").filter(|_| token.starts_with(b"auth="))?;
+                step.user = Some(text(user));
             }
             // RFC 7628: gs2-header 01 key=value 01 ... 01
             "OAUTHBEARER" => {
-                let header = payload.split(|&b| b == 1).next().unwrap_or_default();
-                step.user = header
-                    .split(|&b| b == b',')
-                    .find_map(|field| field.strip_prefix(b"a="))
-                    .map(|user| saslname(&text(user)));
+                let fields: Vec<_> = payload.split(|&b| b == 1).collect();
+                let [header, .., b"", b""] = fields[..] else { return None };
+                let [_, user, b""] = header.split(|&b| b == b',').collect::<Vec<_>>()[..] else {
+                    return None;
+                };
+                step.user = user.strip_prefix(b"a=").map(|user| saslname(&text(user)));
             }
             "EXTERNAL" => step.authorization_id = Some(text(payload)).filter(|id| !id.is_empty()),
             _ => {}
         }
+        Some(())
     }
 
     fn challenge(&self, payload: &[u8], step: &mut Step) {
@@ -182,7 +199,10 @@ mod tests {
             step(&mut cram, Side::Server, "<1896.697170952@dewey>"),
             (None, None, some("the challenge"))
         );
-        assert_eq!(step(&mut cram, Side::Client, "k cope b913a602c7eda7a4"), (some("k cope"), None, None));
+        assert_eq!(
+            step(&mut cram, Side::Client, "k cope b913a602c7eda7a495b4e6e7334d3890"),
+            (some("k cope"), None, None)
+        );
 
         let mut scram = Exchange::new(b"SCRAM-SHA-1");
         assert_eq!(step(&mut scram, Side::Client, "n,,n=us=2Cer,r=fyko"), (some("us,er"), None, None));
@@ -204,6 +224,27 @@ mod tests {
             step(&mut oauth, Side::Server, r#"{"status":"401","schemes":"bearer"}"#),
             (None, None, some("refused, status 401"))
         );
+    }
+
+    #[test]
+    fn a_payload_out_of_shape_shows_nothing_of_itself() {
+        for (mechanism, payload) in [
+            ("PLAIN", "kcope\0MARKER"),
+            ("PLAIN", "MARKER"),
+            ("PLAIN", "a\0b\0c\0MARKER"),
+            ("CRAM-MD5", "user MARKER word"),
+            ("XOAUTH2", "user=ada^Aauth=Bearer MARKER^A^A"),
+            ("XOAUTH2", "user=ada auth=MARKER\x01\x01"),
+            ("OAUTHBEARER", "n,a=MARKER"),
+            ("SCRAM-SHA-1", "n,,MARKER"),
+        ] {
+            let step = Exchange::new(mechanism.as_bytes())
+                .step(Side::Client, BASE64_STANDARD.encode(payload).as_bytes());
+            assert!(!format!("{step:?}").contains("MARKER"), "{step:?}");
+        }
+        let mut login = Exchange::new(b"LOGIN");
+        login.step(Side::Client, b"not*base64");
+        assert_eq!(login.step(Side::Client, BASE64_STANDARD.encode("MARKER").as_bytes()).user, None);
     }
 
     #[test]

@@ -34,7 +34,9 @@ impl State {
     #[must_use]
     pub const fn after(self, keyword: Keyword) -> Self {
         match (self, keyword) {
-            (Self::Authorization, Keyword::Pass | Keyword::Apop | Keyword::Auth) => Self::Transaction,
+            (Self::Authorization, Keyword::Pass | Keyword::Apop | Keyword::Auth | Keyword::Rpop) => {
+                Self::Transaction
+            }
             (Self::Transaction, Keyword::Quit) => Self::Update,
             (same, _) => same,
         }

@@ -19,7 +19,8 @@ pub(super) enum Expect {
     Response,
     /// AUTH is unanswered: base64 that is no command is a payload sent early.
     Either,
-    /// AUTH was refused: the same, where it is too long to be a word that somebody tries.
+    /// AUTH was refused: the same, until a command that is known comes. Rather a word too many is masked
+    /// than a password too few.
     Refused,
 }
 
@@ -98,12 +99,13 @@ impl Dissector {
             }
             Expect::Refused => {
                 let text = split_ending(&run.bytes).0;
-                let long = text.len() >= 8 && text.len().is_multiple_of(4);
-                long && command.keyword == Keyword::Unknown && looks_like_payload(text)
+                command.keyword == Keyword::Unknown && !text.is_empty() && looks_like_payload(text)
             }
         };
         let (request, shape, hidden) = if response {
-            self.expect = Expect::Either;
+            if self.expect != Expect::Refused {
+                self.expect = Expect::Either;
+            }
             let end = split_ending(&run.bytes).0.len();
             let hidden = (end > 0 && &run.bytes[..end] != b"*").then_some(0..end);
             (Request::SaslResponse, Shape::Sasl, hidden)
@@ -115,6 +117,10 @@ impl Dissector {
         let step = match (&hidden, request) {
             (Some(range), Request::SaslResponse | Request::Command(Keyword::Auth)) => {
                 self.step(Side::Client, &run.bytes[range.clone()])
+            }
+            (None, Request::SaslResponse) => {
+                self.sasl.iter_mut().for_each(|exchange| exchange.skip());
+                None
             }
             _ => None,
         };
@@ -139,7 +145,11 @@ impl Dissector {
             Shape::MultiLineWithoutArgument => Shape::MultiLine,
             Shape::Sasl => match command.words().next() {
                 Some(mechanism) => {
-                    self.sasl = Some(Box::new(sasl::Exchange::new(mechanism)));
+                    let mut exchange = Box::new(sasl::Exchange::new(mechanism));
+                    if command.words().nth(1) == Some(b"=") {
+                        exchange.skip();
+                    }
+                    self.sasl = Some(exchange);
                     self.expect = Expect::Either;
                     Shape::Sasl
                 }
@@ -147,6 +157,7 @@ impl Dissector {
             },
             Shape::Upload => match command.words().next() {
                 Some(word) if word.eq_ignore_ascii_case(b"XMIT") => Shape::Upload,
+                Some(word) if word.eq_ignore_ascii_case(b"XLST") => Shape::MultiLine,
                 _ => Shape::SingleLine,
             },
             shape => shape,
@@ -195,7 +206,7 @@ impl Dissector {
     /// Reads again what was held while STLS waited for its answer.
     pub(super) fn unhold_client(&mut self, out: &mut impl FnMut(Event)) {
         let Run { bytes, arrivals } = self.client.release();
-        self.client_octets(Cursor { data: bytes, arrivals, at: 0 }, out);
+        self.client_octets(Cursor::new(bytes, arrivals), out);
     }
 }
 

@@ -24,10 +24,16 @@ pub(super) struct Held {
 pub(super) struct Cursor {
     pub(super) data: Bytes,
     pub(super) arrivals: Arrivals,
+    /// How many of them have begun.
+    arrived: usize,
     pub(super) at: usize,
 }
 
 impl Cursor {
+    pub(super) fn new(data: Bytes, arrivals: Arrivals) -> Self {
+        Self { data, arrivals, arrived: 0, at: 0 }
+    }
+
     pub(super) fn rest(&self) -> &[u8] {
         &self.data[self.at..]
     }
@@ -38,9 +44,9 @@ impl Held {
         let Run { bytes, mut arrivals } = run;
         for (_, at) in &mut arrivals {
             *at = (*at).max(self.next);
-            self.next = *at + 1;
+            self.next = at.saturating_add(1);
         }
-        Cursor { data: bytes, arrivals, at: 0 }
+        Cursor::new(bytes, arrivals)
     }
 
     /// The held octets and the next `len` of the chunk as one run.
@@ -49,11 +55,12 @@ impl Held {
         let chunk = cursor.data.slice(cursor.at..end);
         let shift = self.octets.len();
         let mut arrivals = take(&mut self.arrivals);
-        // A chunk has one arrival unless it was held whole for STLS, so this rarely loops.
-        while let Some(&(offset, at)) = cursor.arrivals.first().filter(|arrival| (arrival.0 as usize) < end) {
+        let within =
+            cursor.arrivals[cursor.arrived..].iter().take_while(|arrival| (arrival.0 as usize) < end);
+        for &(offset, at) in within {
             arrivals.push(((offset as usize + shift - cursor.at) as u32, at));
             self.last = at;
-            cursor.arrivals.remove(0);
+            cursor.arrived += 1;
         }
         cursor.at = end;
         let bytes = if shift == 0 {
@@ -85,10 +92,11 @@ impl Held {
     pub(super) fn keep(&mut self, cursor: &mut Cursor, len: usize) {
         let shift = self.octets.len();
         self.octets.extend_from_slice(&cursor.rest()[..len]);
-        let held = take(&mut cursor.arrivals);
+        let held = &cursor.arrivals[cursor.arrived..];
         self.last = held.last().map_or(self.last, |arrival| arrival.1);
         self.arrivals
-            .extend(held.into_iter().map(|(offset, at)| ((offset as usize + shift - cursor.at) as u32, at)));
+            .extend(held.iter().map(|&(offset, at)| ((offset as usize + shift - cursor.at) as u32, at)));
+        cursor.arrived = cursor.arrivals.len();
         cursor.at += len;
     }
 

@@ -38,7 +38,10 @@ use crate::wire::{Micros, Run, Side};
 pub const MAX_LINE: usize = 64 * 1024;
 
 /// How many octets of requests may wait for an answer before further ones are given up on.
-pub const MAX_OUTSTANDING: usize = 8 * 1024 * 1024;
+pub const MAX_OUTSTANDING: usize = 64 * 1024 * 1024;
+
+/// What it costs to keep a request, beside its octets, in all who wait for its answer.
+const PENDING_COST: usize = 512;
 
 /// A request that waits for its response.
 #[derive(Debug, Clone, Copy)]
@@ -171,7 +174,7 @@ impl Dissector {
 
     /// Queues a request for its answer. A peer that never answers must not cost memory without end.
     fn wait_for_answer(&mut self, pending: Pending, out: &mut impl FnMut(Event)) {
-        let cost = pending.octets as usize + size_of::<Pending>();
+        let cost = pending.octets as usize + PENDING_COST;
         if self.outstanding + cost > MAX_OUTSTANDING {
             out(self.unanswered(pending));
         } else {
@@ -182,7 +185,7 @@ impl Dissector {
 
     fn next_answered(&mut self) -> Option<Pending> {
         let pending = self.pending.pop_front()?;
-        self.outstanding -= pending.octets as usize + size_of::<Pending>();
+        self.outstanding -= pending.octets as usize + PENDING_COST;
         Some(pending)
     }
 

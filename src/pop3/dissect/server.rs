@@ -1,5 +1,6 @@
 //! The server's octets: status lines paired with what they answer, and lines that answer nothing.
 
+use bytes::Bytes;
 use memchr::memchr;
 
 use super::client::{ClientMode, Expect};
@@ -9,6 +10,7 @@ use crate::pop3::command::{Keyword, Shape};
 use crate::pop3::lines::{Ending, split_ending};
 use crate::pop3::response::{Status, StatusLine};
 use crate::pop3::sasl;
+use crate::pop3::secret::Secrets;
 use crate::wire::{Run, Side};
 
 #[derive(Debug)]
@@ -25,9 +27,14 @@ pub(super) enum ServerMode {
 
 /// A response as far as it came.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub(super) struct OpenReply {
     pub(super) outcome: Box<Outcome>,
     pub(super) shape: Shape,
+    /// The status line's last octet so far is CR.
+    pub(super) after_cr: bool,
+    /// What is still to come of the status line is secret.
+    pub(super) swallowed: bool,
     /// The status line ended with a bare LF, so the terminator may too.
     pub(super) bare_lf: bool,
     pub(super) at_line_start: bool,
@@ -49,10 +56,21 @@ impl Dissector {
                 }
                 ServerMode::LongLine { n, ref mut open } => {
                     let end = memchr(b'\n', rest);
-                    let run = self.server.take(&mut cursor, end.map_or(all, |end| end + 1));
+                    let mut run = self.server.take(&mut cursor, end.map_or(all, |end| end + 1));
                     if let Some(open) = open {
+                        let ending: &'static [u8] = match &run.bytes[..] {
+                            [.., b'\r', b'\n'] => b"\r\n",
+                            [b'\n'] if open.after_cr => b"\r\n",
+                            [.., b'\n'] => b"\n",
+                            _ => b"",
+                        };
+                        open.after_cr = run.bytes.ends_with(b"\r");
+                        open.bare_lf = ending != b"\r\n";
+                        if open.swallowed {
+                            run.bytes = Bytes::from_static(ending);
+                            run.arrivals.iter_mut().for_each(|arrival| arrival.0 = 0);
+                        }
                         open.outcome.wire += run.bytes.len() as u64;
-                        open.bare_lf = !run.bytes.ends_with(b"\r\n");
                         out(Event::StatusMore { n, run });
                     } else {
                         out(Event::Body { n, run });
@@ -125,11 +143,11 @@ impl Dissector {
         self.latest = (n, shape == Shape::Unknown && status == Some(Status::Ok));
         self.ambiguous = false;
         let before = self.state;
-        let challenge = self.advance(request, shape, status);
+        self.advance(request, shape, status);
         let whole = run.bytes.ends_with(b"\n");
         let mut hidden = None;
         let mut step = None;
-        if challenge && status == Some(Status::Continue) {
+        if status == Some(Status::Continue) {
             let text = split_ending(&run.bytes).0;
             let payload = StatusLine::parse(text).text;
             if !payload.is_empty() {
@@ -137,6 +155,8 @@ impl Dissector {
                 step = self.step(Side::Server, payload);
             }
         }
+        let after_cr = run.bytes.ends_with(b"\r");
+        let swallowed = hidden.is_some() && self.secrets == Secrets::Redact;
         let run = self.masked(run, hidden);
         let open = OpenReply {
             outcome: Box::new(Outcome {
@@ -153,6 +173,8 @@ impl Dissector {
                 complete: true,
             }),
             shape,
+            after_cr,
+            swallowed,
             bare_lf: !run.bytes.ends_with(b"\r\n"),
             at_line_start: true,
             body: 0,
@@ -167,16 +189,17 @@ impl Dissector {
         }
     }
 
-    /// Moves the state on; says whether the response is a SASL challenge.
-    fn advance(&mut self, request: Option<Request>, shape: Shape, status: Option<Status>) -> bool {
-        let Some(request) = request else { return false };
+    /// Moves the state on.
+    fn advance(&mut self, request: Option<Request>, shape: Shape, status: Option<Status>) {
+        if status == Some(Status::Continue) {
+            // Whatever it was paired with: what a client answers to a challenge is secret. Where it did not
+            // wait for the challenge its answer is already here.
+            let sent = self.pending.front().is_some_and(|next| next.request == Request::SaslResponse);
+            self.expect = if sent || self.sasl.is_none() { Expect::Either } else { Expect::Response };
+            return;
+        }
+        let Some(request) = request else { return };
         match (request, shape, status) {
-            (_, Shape::Sasl, Some(Status::Continue)) => {
-                // Where the client did not wait for the challenge its answer is already here.
-                let sent = self.pending.front().is_some_and(|next| next.request == Request::SaslResponse);
-                self.expect = if sent { Expect::Either } else { Expect::Response };
-                return true;
-            }
             // Exchange answers `AUTH NTLM` with +OK where a challenge is due.
             (Request::Command(Keyword::Auth), Shape::Sasl, Some(Status::Ok))
                 if self.sasl.as_deref().is_some_and(sasl::Exchange::is_ntlm) =>
@@ -195,7 +218,6 @@ impl Dissector {
             (Request::Command(keyword), _, Some(Status::Ok)) => self.state = self.state.after(keyword),
             _ => {}
         }
-        false
     }
 
     /// The status line is whole: a body follows, or the exchange is over.

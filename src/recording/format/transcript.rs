@@ -3,7 +3,7 @@
 //! octets; `#` begins a comment. Byte-stuffing and terminators are written as they are sent. Each line
 //! arrives a millisecond after the one before; a transcript keeps no other times.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use bytes::Bytes;
 use chrono::DateTime;
@@ -15,6 +15,9 @@ use crate::wire::{Micros, Run, Side};
 
 /// Microseconds between two lines.
 const PACE: Micros = 1000;
+
+/// The longest line that is read.
+const LIMIT: u64 = 16 << 20;
 
 /// See the [module](self).
 pub struct Transcript;
@@ -42,8 +45,11 @@ impl Format for Transcript {
         loop {
             number += 1;
             line.clear();
-            if input.read_until(b'\n', &mut line)? == 0 {
+            if input.take(LIMIT).read_until(b'\n', &mut line)? == 0 {
                 break;
+            }
+            if line.len() as u64 == LIMIT {
+                return Ok(Integrity::Damaged(format!("line {number} is longer than {} MiB", LIMIT >> 20)));
             }
             let text = line.strip_suffix(b"\n").unwrap_or(&line);
             let text = text.strip_suffix(b"\r").unwrap_or(text);

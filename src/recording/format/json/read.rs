@@ -156,10 +156,14 @@ impl Reading<'_, '_> {
         let start = stream.octets.len();
         item.octets(in_body, first, &mut stream.octets).map_err(E::custom)?;
         let len = stream.octets.len() - start;
+        let mut before = 0;
         for &(offset, at) in &item.arrivals {
-            if offset as usize > len {
-                return Err(E::custom(format!("an arrival at octet {offset} of a line of {len}")));
+            if offset as usize > len || offset < before {
+                return Err(E::custom(format!(
+                    "an arrival at octet {offset} of a line of {len}, after {before}"
+                )));
             }
+            before = offset;
             stream.last = Some(at);
             stream.arrivals.push((start as u32 + offset, at));
         }

@@ -17,6 +17,9 @@ use crate::wire::{Arrivals, Close, Micros, Run, Side};
 /// Requests sent ahead are held up to this many octets, then written before their turn.
 const AHEAD: usize = 1 << 20;
 
+/// And at most so many: they are part of every tail.
+const AHEAD_COUNT: usize = 64;
+
 /// A member of an exchange's element, in the order in which they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Member {
@@ -121,7 +124,7 @@ impl JsonWriter {
                 }
                 self.ahead_octets += run.bytes.len();
                 self.ahead.push_back(ahead);
-                if self.ahead_octets > AHEAD {
+                if self.ahead_octets > AHEAD || self.ahead.len() > AHEAD_COUNT {
                     self.flush_ahead(out);
                 }
             }
