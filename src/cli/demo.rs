@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::failure::{Failure, Verdict};
 use super::output::{say, warn};
-use super::proxy::{Proxy, bind, relay, sinks};
+use super::proxy::{Outlets, Proxy, bind, relay};
 use crate::engine::{Engine, Policy, Users};
 use crate::maildrop::{Memory, seed};
 use crate::net::address::Upstream;
@@ -20,7 +20,6 @@ use crate::net::clock::Clock;
 use crate::net::listen::serve;
 use crate::net::pool::Pool;
 use crate::net::pump::{self, Surroundings};
-use crate::net::writer::Writer;
 use crate::pop3::secret::Secret;
 use crate::pop3::{Dissector, Event, Secrets};
 use crate::wire::Side;
@@ -75,16 +74,16 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
         },
     );
 
-    let (sinks, recorded) = sinks(&arguments.output, &["json"], Some(arguments.verbose), color)?;
-    let (writer, queue) = Writer::start(sinks, |problem| warn(&problem)).map_err(failed)?;
+    let outlets = Outlets::open(&arguments.output, &["json"], Some(arguments.verbose), color, Vec::new())?;
+    let paths = outlets.paths.clone();
     let proxy = Proxy { upstream, secrets: Secrets::Redact, pool: Pool::default() };
-    let relaying = relay(Arc::new(proxy), vec![proxy_listener], Some(1), stopped, queue);
+    let relaying = relay(Arc::new(proxy), vec![proxy_listener], Some(1), stopped, outlets.queues.clone());
 
     let client = async { converse(TcpStream::connect(address).await?).await };
     let ((), (), said) = tokio::join!(serving, relaying, client);
     said.map_err(failed)?;
-    writer.join();
-    recorded.paths().pop().ok_or_else(|| Failure::runtime("the demo left no recording"))
+    outlets.close().await;
+    paths.paths().pop().ok_or_else(|| Failure::runtime("the demo left no recording"))
 }
 
 /// The client: sends a line, waits for the whole answer, sends the next.

@@ -19,15 +19,15 @@ use crate::net::clock::Clock;
 use crate::net::listen::{Accepted, Listener, serve, turns_true};
 use crate::net::pool::Pool;
 use crate::net::pump::{self, Surroundings};
-use crate::net::writer::Queue;
+use crate::net::writer::{Queue, Writer};
 use crate::pop3::Secrets;
-use crate::recording::Header;
 use crate::recording::format::named;
+use crate::recording::{Entry, Header, Note};
 use crate::relay::Relay;
 use crate::render::text::Verbosity;
 use crate::sink::Sink;
 use crate::sink::console::Console;
-use crate::sink::recorder::{Paths, Recorder};
+use crate::sink::recorder::{Announce, Paths, Recorder};
 
 /// What a recording names as its maker.
 pub(super) const GENERATOR: &str = concat!("poptape ", env!("CARGO_PKG_VERSION"));
@@ -59,35 +59,88 @@ impl Proxy {
         }
     }
 
-    async fn session(self: Arc<Self>, accepted: Accepted, stop: watch::Receiver<bool>, queue: Queue) {
+    async fn session(self: Arc<Self>, accepted: Accepted, stop: watch::Receiver<bool>, queues: Queues) {
         let (clock, started) = Clock::start();
         let relay = Relay::new(self.header(&accepted, started));
         let around = Surroundings { clock, pool: &self.pool, upstream: Some(&self.upstream), stop };
         let number = accepted.number;
-        pump::run(relay, accepted.stream, around, |relay| queue.put(number, relay.entries())).await;
+        pump::run(relay, accepted.stream, around, |relay| {
+            let entries = relay.entries();
+            let queues = &queues;
+            async move { queues.put(number, entries).await }
+        })
+        .await;
     }
 }
 
-/// What every run writes to: the live console (None: quiet; else how often -v was given) and the recorder.
-/// The second value knows the recordings' paths once the writer's thread is over.
-pub(super) fn sinks(
-    folder: &Path,
-    formats: &[&str],
-    verbose: Option<u8>,
-    color: bool,
-) -> Result<(Vec<Box<dyn Sink + Send>>, Paths), Failure> {
-    let formats = formats.iter().filter_map(|name| named(name)).collect();
-    let recorder = Recorder::new(folder, formats, verbose.is_some()).map_err(|error| {
-        Failure::runtime(format!("cannot record into the folder {}: {error}", folder.display()))
-    })?;
-    let paths = recorder.paths();
-    let mut sinks: Vec<Box<dyn Sink + Send>> = Vec::new();
-    if let Some(verbose) = verbose {
-        let stdout = Box::new(std::io::stdout());
-        sinks.push(Box::new(Console::new(stdout, color, Verbosity::of_count(verbose))));
+/// Where sessions' entries go, and the threads that take them.
+pub(super) struct Outlets {
+    pub(super) queues: Queues,
+    screen: Option<Writer>,
+    record: Writer,
+    pub(super) paths: Paths,
+}
+
+/// One queue a thread.
+#[derive(Debug, Clone)]
+pub(super) struct Queues {
+    screen: Option<Queue>,
+    record: Queue,
+}
+
+impl Queues {
+    async fn put(&self, session: u32, entries: Vec<Entry>) {
+        if let Some(screen) = &self.screen {
+            screen.put(session, entries.clone()).await;
+        }
+        self.record.put(session, entries).await;
     }
-    sinks.push(Box::new(recorder));
-    Ok((sinks, paths))
+}
+
+impl Outlets {
+    /// Starts the live console (None: quiet; else how often -v was given), the recorder and what else records.
+    pub(super) fn open(
+        folder: &Path,
+        formats: &[&str],
+        verbose: Option<u8>,
+        color: bool,
+        others: Vec<Box<dyn Sink + Send>>,
+    ) -> Result<Self, Failure> {
+        let cannot = |error| Failure::runtime(format!("cannot start a writer's thread: {error}"));
+        let (mut screen, mut screen_queue, mut announce) = (None, None, None);
+        if let Some(verbose) = verbose {
+            let console = Console::new(Box::new(std::io::stdout()), color, Verbosity::of_count(verbose));
+            let (writer, queue) =
+                Writer::start(vec![Box::new(console)], |problem| warn(&problem)).map_err(cannot)?;
+            let queue = queue.of_screen();
+            let told = queue.clone();
+            let tell: Announce = Box::new(move |session, path| {
+                let (kind, text) = (Console::RECORDED.to_owned(), path.display().to_string());
+                told.try_put(session, Entry::Note(Note { at: 0, kind, text }));
+            });
+            (screen, screen_queue, announce) = (Some(writer), Some(queue), Some(tell));
+        }
+        let formats = formats.iter().filter_map(|name| named(name)).collect();
+        let recorder = Recorder::new(folder, formats, announce).map_err(|error| {
+            Failure::runtime(format!("cannot record into the folder {}: {error}", folder.display()))
+        })?;
+        let paths = recorder.paths();
+        let mut sinks: Vec<Box<dyn Sink + Send>> = vec![Box::new(recorder)];
+        sinks.extend(others);
+        let (record, queue) = Writer::start(sinks, |problem| warn(&problem)).map_err(cannot)?;
+        Ok(Self { queues: Queues { screen: screen_queue, record: queue }, screen, record, paths })
+    }
+
+    /// Waits until all is written, for a screen only as long as it takes anything. Gives the names of the sinks
+    /// that failed to record.
+    pub(super) async fn close(self) -> Vec<&'static str> {
+        drop(self.queues);
+        let failed = self.record.join().await;
+        if let Some(screen) = self.screen {
+            screen.join_screen().await;
+        }
+        failed
+    }
 }
 
 /// Serves until all `limit` sessions are over or `stop` turns true.
@@ -96,10 +149,10 @@ pub(super) async fn relay(
     listeners: Vec<Listener>,
     limit: Option<u32>,
     stop: watch::Receiver<bool>,
-    queue: Queue,
+    queues: Queues,
 ) {
     let stopped = stop.clone();
-    let session = move |accepted| Arc::clone(&proxy).session(accepted, stop.clone(), queue.clone());
+    let session = move |accepted| Arc::clone(&proxy).session(accepted, stop.clone(), queues.clone());
     serve(listeners, limit, stopped, |problem| warn(&problem), session).await;
 }
 

@@ -9,16 +9,13 @@ use clap::{ArgAction, Args, ValueEnum};
 use tokio::sync::watch;
 
 use super::failure::{Failure, Verdict};
-use super::output::{say, warn};
-use super::proxy::{Proxy, bind, ready, relay, run_command, sinks, watch_signals};
+use super::output::say;
+use super::proxy::{Outlets, Proxy, bind, ready, relay, run_command, watch_signals};
 use crate::net::address::{ListenAddress, Upstream};
 use crate::net::pool::Pool;
-use crate::net::writer::Writer;
 use crate::pop3::Secrets;
 use crate::recording::format::FORMATS;
 use crate::render::units::counted;
-use crate::sink::Sink;
-use crate::sink::console::Console;
 use crate::sink::tally::Tally;
 
 /// Relay a client to a server, show the conversation and record it
@@ -78,30 +75,32 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let folder = &arguments.output;
     let formats: Vec<&str> = arguments.format.iter().map(String::as_str).collect();
     let verbose = (!arguments.quiet).then_some(arguments.verbose);
-    let (mut sinks, _) = sinks(folder, &formats, verbose, color)?;
-    sinks.push(Box::new(tally.clone()));
+    let outlets = Outlets::open(folder, &formats, verbose, color, vec![Box::new(tally.clone())])?;
     raise_descriptor_limit();
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime(format!("cannot start: {error}")))?;
-    let (verdict, failed) = runtime.block_on(proxy(arguments, sinks))?;
+    let (verdict, failed) = runtime.block_on(proxy(arguments, outlets))?;
     let counts = tally.counts();
     say(&format!(
-        "{}, {}, {} -ERR, {} octets up, {} down; recorded in {}",
+        "{}, {}, {} -ERR, {} octets up, {} down{}",
         counted(counts.sessions, "session"),
         counted(counts.exchanges, "exchange"),
         counts.errors,
         counts.up,
         counts.down,
-        folder.display(),
+        if failed.is_empty() {
+            format!("; see them again: poptape show {}", folder.display())
+        } else {
+            String::new()
+        },
     ));
     if verdict != Verdict::Clean {
         return Ok(verdict);
     }
-    // A console that nobody reads any more is no failure, recordings that are not whole are one.
-    if failed.iter().any(|sink| *sink != Console::NAME) {
+    if !failed.is_empty() {
         return Err(Failure::runtime("the recordings are not complete: see the warning above"));
     }
     if counts.unconnected > 0 {
@@ -112,10 +111,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
 }
 
 /// Gives the verdict, and the names of the sinks that failed.
-async fn proxy(
-    arguments: &Arguments,
-    sinks: Vec<Box<dyn Sink + Send>>,
-) -> Result<(Verdict, Vec<&'static str>), Failure> {
+async fn proxy(arguments: &Arguments, outlets: Outlets) -> Result<(Verdict, Vec<&'static str>), Failure> {
     let Arguments { upstream, sessions, command, .. } = arguments;
     let target = (upstream.host.as_str(), upstream.port);
     let _addresses = tokio::net::lookup_host(target).await.map_err(|error| {
@@ -132,22 +128,20 @@ async fn proxy(
     };
     let (stop, stopped) = watch::channel(false);
     watch_signals(stop.clone())?;
-    let (writer, queue) = Writer::start(sinks, |problem| warn(&problem))
-        .map_err(|error| Failure::runtime(format!("cannot start the writer's thread: {error}")))?;
     ready(&listeners, arguments.ready_file.as_deref())?;
     let secrets = match arguments.secrets {
         SecretsChoice::Redact => Secrets::Redact,
         SecretsChoice::Keep => Secrets::Keep,
     };
     let proxy = Proxy { upstream: upstream.clone(), secrets, pool: Pool::default() };
-    let over = relay(Arc::new(proxy), listeners, *sessions, stopped, queue);
+    let over = relay(Arc::new(proxy), listeners, *sessions, stopped, outlets.queues.clone());
     let verdict = if command.is_empty() {
         over.await;
         Ok(Verdict::Clean)
     } else {
         run_command(command, first, &stop, over).await
     };
-    let failed = writer.join();
+    let failed = outlets.close().await;
     Ok((verdict?, failed))
 }
 

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::failure::{Failure, Verdict};
 use super::input::{files, play_file};
-use super::output::reader_gone;
+use super::output::{complain, reader_gone};
 use crate::render::Page;
 use crate::render::filter::Filter;
 use crate::render::jsonl::Jsonl;
@@ -60,17 +60,31 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let several = files.len() > 1;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut verdict = Verdict::Clean;
+    let mut unreadable = 0;
     for (place, file) in files.iter().enumerate() {
         if several && *format == Form::Text {
             let gap = if place == 0 { "" } else { "\n" };
             writeln!(out, "{gap}{}", file.display()).or_else(reader_gone)?;
         }
         let mut page = format.page(Verbosity::of_count(*verbose), color);
-        let one = play_file(file, false, &mut |entry| page.take(entry, filter, &mut out))?;
+        let one = match play_file(file, false, &mut |entry| page.take(entry, filter, &mut out)) {
+            Ok(one) => one,
+            // One bad file among others does not hide them.
+            Err(failure) if failure.code == 2 && several => {
+                complain(&failure.message);
+                unreadable += 1;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         page.finish(filter, &mut out).and_then(|()| out.flush()).or_else(reader_gone)?;
         if one != Verdict::Clean {
             verdict = one;
         }
     }
-    Ok(verdict)
+    match unreadable {
+        0 => Ok(verdict),
+        all if all == files.len() => Err(Failure::usage("nothing could be read")),
+        _ => Ok(Verdict::Finding),
+    }
 }

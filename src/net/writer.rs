@@ -1,11 +1,13 @@
-//! The writer: the one thread on which all sinks of all sessions format and write. Sessions hand it batches
-//! over a bounded channel: a slow disk slows them down, and nothing is dropped.
+//! The writers: the threads on which sinks format and write, away from the sockets. Sessions hand them batches
+//! over bounded channels. One that records makes the sessions wait where it is slow, and drops nothing; one that
+//! shows is given up on for as long as nobody reads it, since the screen is not the record.
 
 use std::io::ErrorKind;
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use crate::recording::Entry;
@@ -17,6 +19,9 @@ const QUEUE: usize = 64;
 /// What was taken reaches its place at least this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a session waits for a screen that takes nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Entries of one session.
 #[derive(Debug)]
 struct Batch {
@@ -24,41 +29,76 @@ struct Batch {
     entries: Vec<Entry>,
 }
 
-/// Hands entries to the thread.
+/// Hands entries to a thread.
 #[derive(Debug, Clone)]
-pub struct Queue(mpsc::Sender<Batch>);
+pub struct Queue {
+    sender: mpsc::Sender<Batch>,
+    /// Whether the other end takes nothing any more; None where it is waited for whatever it takes.
+    stuck: Option<Arc<AtomicBool>>,
+}
 
 impl Queue {
+    /// The same queue for one that shows: it is waited for only as long as it takes something now and then.
+    pub fn of_screen(self) -> Self {
+        Self { stuck: Some(Arc::default()), ..self }
+    }
+
     /// Waits while the queue is full. What comes after the thread's end is dropped.
     pub async fn put(&self, session: u32, entries: Vec<Entry>) {
-        if !entries.is_empty() {
-            let _ = self.0.send(Batch { session, entries }).await;
+        if entries.is_empty() {
+            return;
         }
+        let batch = Batch { session, entries };
+        let Some(stuck) = &self.stuck else {
+            let _ = self.sender.send(batch).await;
+            return;
+        };
+        match self.sender.try_send(batch) {
+            Ok(()) => stuck.store(false, Ordering::Relaxed),
+            Err(mpsc::error::TrySendError::Full(batch)) if !stuck.load(Ordering::Relaxed) => {
+                let sent = self.sender.send_timeout(batch, PATIENCE).await;
+                stuck.store(sent.is_err(), Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Puts an entry if there is room.
+    pub fn try_put(&self, session: u32, entry: Entry) {
+        let _ = self.sender.try_send(Batch { session, entries: vec![entry] });
     }
 }
 
-/// The running thread.
+/// A running thread.
 #[derive(Debug)]
-pub struct Writer(JoinHandle<Vec<&'static str>>);
+pub struct Writer(oneshot::Receiver<Vec<&'static str>>);
 
 impl Writer {
-    /// Starts the thread. A sink that fails is detached, and `warn` is told why; the others go on.
+    /// Starts a thread. A sink that fails is detached, and `warn` is told why; the others go on.
     pub fn start(
         sinks: Vec<Box<dyn Sink + Send>>,
         warn: impl Fn(String) + Send + 'static,
     ) -> std::io::Result<(Self, Queue)> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || Drain { receiver, sinks, warn: Box::new(warn), failed: Vec::new() }.run())?;
-        Ok((Self(thread), Queue(sender)))
+        let (done, over) = oneshot::channel();
+        std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+            let failed = Drain { receiver, sinks, warn: Box::new(warn), failed: Vec::new() }.run();
+            // Nobody waits for a screen that was given up on.
+            let _ = done.send(failed);
+        })?;
+        Ok((Self(over), Queue { sender, stuck: None }))
     }
 
     /// Waits until everything is written, which it is once all queues are dropped. Gives the names of the
     /// sinks that failed.
-    pub fn join(self) -> Vec<&'static str> {
+    pub async fn join(self) -> Vec<&'static str> {
         // A panic on that thread has printed itself, and nothing that it was to write is sure.
-        self.0.join().unwrap_or_else(|_| vec!["the writer"])
+        self.0.await.unwrap_or_else(|_| vec!["the writer"])
+    }
+
+    /// The same for a screen: waits only so long.
+    pub async fn join_screen(self) {
+        let _ = tokio::time::timeout(PATIENCE, self.0).await;
     }
 }
 

@@ -35,8 +35,8 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "session", argument: "N", help: "the session's number", test: session },
     Operator { name: "state", argument: "STATE", help: "the state before it, or its beginning: AUTH, TRANS, UPD", test: state },
     Operator { name: "t", argument: "TEXT", help: "command, reply, From, Subject or the body's beginning hold this", test: text },
-    Operator { name: "slow", argument: "[MS]", help: "took longer than this, 1000 ms where none is given", test: slow },
-    Operator { name: "size", argument: "[<|>|=]OCTETS", help: "octets of the whole reply, e.g. ~size >10k; at least, without a sign", test: size },
+    Operator { name: "slow", argument: "[MS]", help: "took at least this, 1000 ms where none is given; >200 and so on", test: slow },
+    Operator { name: "size", argument: "OCTETS", help: "octets of the whole reply, e.g. 500, >10k, <=1m", test: size },
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "of the shape that a row has")]
@@ -90,32 +90,37 @@ fn text(word: &str) -> Result<Test, String> {
     }))
 }
 
+type Compare = fn(&u64, &u64) -> bool;
+
+/// A comparison and the number it compares with; without a sign it means "at least".
+fn comparison(word: &str) -> (Compare, &str) {
+    const SIGNS: [(&str, Compare); 5] =
+        [(">=", u64::ge), ("<=", u64::le), (">", u64::gt), ("<", u64::lt), ("=", u64::eq)];
+    let found = SIGNS.iter().find_map(|(sign, compare)| Some((*compare, word.strip_prefix(sign)?)));
+    found.unwrap_or((u64::ge, word))
+}
+
 fn slow(word: &str) -> Result<Test, String> {
-    let limit = match word {
-        "" => SLOW,
-        word => word
-            .parse::<u64>()
-            .map_err(|_| format!("{word:?} is no number of milliseconds"))?
-            .saturating_mul(1000),
+    let (compare, digits) = comparison(word);
+    let limit = if digits.is_empty() {
+        SLOW
+    } else {
+        let number: u64 = digits.parse().map_err(|_| format!("{word:?} is no number of milliseconds"))?;
+        number.saturating_mul(1000)
     };
-    Ok(Arc::new(move |_, exchange| exchange.took.is_some_and(|took| took >= limit)))
+    Ok(Arc::new(move |_, exchange| exchange.took.is_some_and(|took| compare(&took, &limit))))
 }
 
 fn size(word: &str) -> Result<Test, String> {
-    let digits = word.trim_start_matches(['<', '>', '=']);
-    let (digits, unit) = match digits.to_ascii_lowercase().strip_suffix(['k', 'm']) {
-        Some(rest) if digits.ends_with(['k', 'K']) => (rest.to_owned(), 1 << 10),
-        Some(rest) => (rest.to_owned(), 1 << 20),
-        None => (digits.to_owned(), 1),
+    let (compare, digits) = comparison(word);
+    let (digits, unit) = match digits.as_bytes() {
+        [rest @ .., b'k' | b'K'] => (&digits[..rest.len()], 1 << 10),
+        [rest @ .., b'm' | b'M'] => (&digits[..rest.len()], 1 << 20),
+        _ => (digits, 1),
     };
     let number: u64 = digits.parse().map_err(|_| format!("{word:?} is no number of octets"))?;
     let number = number.saturating_mul(unit);
-    Ok(match word.get(..1) {
-        Some("<") => Arc::new(move |_, exchange| exchange.wire < number),
-        Some(">") => Arc::new(move |_, exchange| exchange.wire > number),
-        Some("=") => Arc::new(move |_, exchange| exchange.wire == number),
-        _ => Arc::new(move |_, exchange| exchange.wire >= number),
-    })
+    Ok(Arc::new(move |_, exchange| compare(&exchange.wire, &number)))
 }
 
 /// A parsed filter.
@@ -263,8 +268,8 @@ impl<'a> Parser<'a> {
             return Err(self.error(format!("~{name} is no operator: {}", all.join(" "))));
         };
         self.at += name.len();
-        let optional = operator.argument.starts_with("[MS");
-        let begins_number = self.peek().is_some_and(|next| next.is_ascii_digit());
+        let optional = operator.argument.starts_with('[');
+        let begins_number = self.peek().is_some_and(|next| next.is_ascii_digit() || "<>=".contains(next));
         let argument = if optional && !begins_number { String::new() } else { self.word()? };
         if argument.is_empty() && !optional {
             return Err(self.error(format!("~{name} needs {}", operator.argument)));
@@ -342,6 +347,9 @@ mod tests {
             ["USER ada", "PASS ********"].map(|s| s.replace("PASS", "pass"))
         );
         assert_eq!(passing("~slow 1600"), [""; 0]);
+        assert_eq!(passing("~size <=5 ~slow <=1500"), passing("~size =5"));
+        assert_eq!(passing("~size =5 & ~slow >=1500").len(), 2);
+        assert_eq!(passing("~slow >1500"), [""; 0]);
         assert_eq!(passing("~size 1k"), [""; 0]);
     }
 

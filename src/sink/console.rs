@@ -18,6 +18,9 @@ pub struct Console {
 }
 
 impl Console {
+    /// The kind of the note by which it learns where a session was recorded.
+    pub const RECORDED: &'static str = "recorded";
+
     /// Its name as a sink.
     pub const NAME: &'static str = "showing";
 
@@ -34,6 +37,11 @@ impl Sink for Console {
 
     fn take(&mut self, session: u32, entry: &Entry) -> io::Result<()> {
         let Self { out, color, verbosity, sessions } = self;
+        if let Entry::Note(note) = entry
+            && note.kind == Self::RECORDED
+        {
+            return writeln!(out, "#{session:<3}recorded in {}", note.text);
+        }
         let page = sessions.entry(session).or_insert_with(|| Terminal::new(*verbosity, *color));
         page.take(entry, None, out)?;
         if let Entry::Ended(_) = entry {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,9 +27,12 @@ pub struct Recorder {
     dirty: HashSet<u32>,
     /// The sessions whose files are open, the one used last at the end.
     open: VecDeque<u32>,
-    announce: bool,
+    announce: Option<Announce>,
     paths: Paths,
 }
+
+/// Is told of each finished recording: session, path.
+pub type Announce = Box<dyn Fn(u32, &Path) + Send>;
 
 /// The finished recordings, in the order in which they ended.
 #[derive(Debug, Clone, Default)]
@@ -56,9 +59,12 @@ struct Recording {
 }
 
 impl Recorder {
-    /// Records into `folder`, which is made where it is missing. With `announce` each finished recording's
-    /// path is printed on standard output.
-    pub fn new(folder: &Path, formats: Vec<&'static dyn Format>, announce: bool) -> io::Result<Self> {
+    /// Records into `folder`, which is made where it is missing.
+    pub fn new(
+        folder: &Path,
+        formats: Vec<&'static dyn Format>,
+        announce: Option<Announce>,
+    ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         if !fs::metadata(folder)?.is_dir() {
             return Err(io::Error::new(ErrorKind::NotADirectory, "it is not a folder"));
@@ -113,9 +119,8 @@ impl Recorder {
         self.open.retain(|&open| open != session);
         for mut recording in self.sessions.remove(&session).into_iter().flatten() {
             recording.write(false)?;
-            if self.announce {
-                // A console that cannot be written to says so itself.
-                let _ = writeln!(io::stdout().lock(), "            {}", recording.path.display());
+            if let Some(announce) = &self.announce {
+                announce(session, &recording.path);
             }
             self.paths.0.lock().unwrap_or_else(PoisonError::into_inner).push(recording.path);
         }

@@ -63,6 +63,45 @@ fn a_truncated_and_a_damaged_recording_give_what_is_there() {
 }
 
 #[test]
+fn one_bad_file_does_not_hide_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.json"), b"").unwrap();
+    std::fs::copy("recordings/seed.json", folder.path().join("b.json")).unwrap();
+    let shown = run(&["show", folder.path().to_str().unwrap()]);
+    assert_eq!(shown.status.code(), Some(1));
+    assert!(text(&shown.stderr).contains("a.json is not a recording"), "{}", text(&shown.stderr));
+    assert!(text(&shown.stdout).contains("USER kcope"), "{}", text(&shown.stdout));
+}
+
+#[test]
+fn arrivals_out_of_order_and_times_without_end_are_damage_and_not_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = std::fs::read_to_string("recordings/seed.json").unwrap();
+    let start = &seed[..seed.find("\"exchanges\": [").unwrap() + 14];
+    for (place, element) in [
+        r#"{"opaque": "server", "octets": [{"base64": "AAAAAAAAAAAAAAAA", "arrivals": [[7, 10], [1, 20]]}]}"#,
+        r#"{"n": 0, "reply_at_us": 1, "reply": "+OK", "body": [{"text": "abc", "arrivals": [[3, 9], [1, 10]]}]}"#,
+        r#"{"n": 0, "reply_at_us": 18446744073709551615, "reply": "+OK"}"#,
+    ]
+    .iter()
+    .enumerate()
+    {
+        let file = folder.path().join(format!("{place}.json"));
+        std::fs::write(&file, format!("{start}{element}], \"end\": null}}")).unwrap();
+        let again = folder.path().join("again.json");
+        for arguments in [vec!["show", "-vv"], vec!["convert"]] {
+            let mut command = crate::support::poptape();
+            command.args(&arguments).arg(&file);
+            if arguments[0] == "convert" {
+                command.arg(&again);
+            }
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{element}: {}", text(&output.stderr));
+        }
+    }
+}
+
+#[test]
 fn folders() {
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().to_str().unwrap();

@@ -31,7 +31,7 @@ fn the_demo_leaves_a_recording_that_shows_again() {
     let live = text(&demo.stdout);
     let (live, announced) = live.trim_end().rsplit_once('\n').unwrap();
     assert_eq!(text(&shown.stdout).trim_end(), live, "offline differs from live");
-    assert_eq!(announced.trim(), path);
+    assert_eq!(announced, format!("#1  recorded in {path}"));
 }
 
 #[test]

@@ -160,6 +160,34 @@ fn a_closed_standard_output_ends_the_showing_and_not_the_recording() {
 }
 
 #[test]
+fn a_screen_that_takes_nothing_stops_neither_the_session_nor_the_recording() {
+    const LINES: usize = 40_000;
+    let message = b"The quick brown fox jumps over the lazy dog, sixty-two of it.\r\n".repeat(LINES);
+    let answer = [&b"+OK\r\n"[..], &message, b".\r\n"].concat();
+    let sent = answer.clone();
+    let server =
+        Server::answering(move |line| if line == "RETR 1" { sent.clone() } else { b"+OK\r\n".to_vec() });
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("screen");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // Held open and never read.
+    let _reader = std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "exec \"$@\" > \"$0\""]).arg(&fifo).arg(env!("CARGO_BIN_EXE_poptape"));
+    let proxy = Proxy::start_as(command, server.address, &["-vv"]);
+    let mut client = proxy.connect();
+    expect(&mut client, b"+OK ready\r\n");
+    ask(&mut client, b"RETR 1\r\n", &answer);
+    ask(&mut client, b"QUIT\r\n", b"+OK\r\n");
+    rest(&mut client).unwrap();
+    drop(client);
+    let left = proxy.stop();
+    assert_eq!(left.code, Some(0), "{}", left.stderr);
+    let (_, server_octets) = left.raw();
+    assert!(server_octets.ends_with(&[&answer[..], b"+OK\r\n"].concat()), "the recording is not whole");
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let server = Server::answering(|_| b"+OK\r\n".to_vec());
     let folder = tempfile::tempdir().unwrap();
