@@ -50,6 +50,8 @@ pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             )));
         }
         found.sort();
+        // A session that was recorded in several formats is shown once.
+        found.dedup_by(|second, first| second.with_extension("") == first.with_extension(""));
         files.extend(found);
     }
     Ok(files)

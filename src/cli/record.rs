@@ -20,7 +20,14 @@ use crate::sink::tally::Tally;
 
 /// Relay a client to a server, show the conversation and record it
 #[derive(Debug, Args)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = concat!(
+    "Examples:\n",
+    "  poptape record -u pop3://pop.example.org\n",
+    "  poptape record -u pop.example.org:110 -l 127.0.0.1:0 --quiet -- curl -u kcope:secret {url}/1\n\n",
+    "With --quiet a command has standard output for itself.\n\n",
+    "Exit codes: 0 done and clean; 2 bad usage; 3 a port, name, connection or disk failed; the command's own\n",
+    "where it fails."
+))]
 pub(super) struct Arguments {
     /// The server: pop3://host[:110], or host:port
     #[arg(short, long, value_name = "URL")]

@@ -7,9 +7,9 @@ pub mod tally;
 #[cfg(feature = "cli")]
 pub mod console;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use crate::recording::Entry;
@@ -28,5 +28,7 @@ pub trait Sink {
 
 /// A file for what came over the wire: nobody else's to read. One that is there is written anew.
 pub(crate) fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }

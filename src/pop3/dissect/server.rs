@@ -99,7 +99,10 @@ impl Dissector {
             self.greeted = true;
             return self.reply(0, None, status, run, out);
         }
-        if status.is_none() && (self.pending.is_empty() || unknown) {
+        // One command alone is taken to be answered by whatever comes. Where several wait, a line that does not
+        // even look like a status is rather more of the response before it.
+        let stray = self.pending.len() > 1 && !matches!(run.bytes.first(), Some(b'+' | b'-'));
+        if status.is_none() && (self.pending.is_empty() || unknown || stray) {
             return self.attach(latest, run, out);
         }
         let pending = self.next_answered();
