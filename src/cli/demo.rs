@@ -69,7 +69,7 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
             let (pool, stop) = (Arc::clone(&pool), stop.clone());
             async move {
                 let around = Surroundings { clock: Clock::start().0, pool: &pool, upstream: None, stop };
-                pump::run(engine, accepted.stream, around, |_| std::future::ready(())).await;
+                pump::run(engine, accepted.stream, around, |_| None).await;
             }
         },
     );

@@ -19,7 +19,7 @@ use crate::net::clock::Clock;
 use crate::net::listen::{Accepted, Listener, serve, turns_true};
 use crate::net::pool::Pool;
 use crate::net::pump::{self, Surroundings};
-use crate::net::writer::{Queue, Writer};
+use crate::net::writer::{Queue, Wait, Writer};
 use crate::pop3::Secrets;
 use crate::recording::format::named;
 use crate::recording::{Entry, Header, Note};
@@ -64,12 +64,7 @@ impl Proxy {
         let relay = Relay::new(self.header(&accepted, started));
         let around = Surroundings { clock, pool: &self.pool, upstream: Some(&self.upstream), stop };
         let number = accepted.number;
-        pump::run(relay, accepted.stream, around, |relay| {
-            let entries = relay.entries();
-            let queues = &queues;
-            async move { queues.put(number, entries).await }
-        })
-        .await;
+        pump::run(relay, accepted.stream, around, |relay| queues.put(number, relay.entries())).await;
     }
 }
 
@@ -89,11 +84,16 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    async fn put(&self, session: u32, entries: Vec<Entry>) {
-        if let Some(screen) = &self.screen {
-            screen.put(session, entries.clone()).await;
+    fn put(&self, session: u32, entries: Vec<Entry>) -> Option<Wait> {
+        let screen = self.screen.as_ref().and_then(|screen| screen.put(session, entries.clone()));
+        let record = self.record.put(session, entries);
+        match (screen, record) {
+            (Some(screen), Some(record)) => Some(Box::pin(async move {
+                screen.await;
+                record.await;
+            })),
+            (one, other) => one.or(other),
         }
-        self.record.put(session, entries).await;
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use super::address::Upstream;
 use super::clock::Clock;
 use super::pool::Pool;
+use super::writer::Wait;
 use crate::wire::{Action, Close, Input, Machine, Side};
 
 /// How long to wait for the upstream to accept.
@@ -43,17 +44,14 @@ pub struct Surroundings<'a> {
     pub stop: watch::Receiver<bool>,
 }
 
-/// Runs a session to its end. After each step `after` is given the machine, to take from it what it found;
-/// the next step waits for it.
-pub async fn run<M, F>(
+/// Runs a session to its end. After each step `after` is given the machine, to take from it what it found; the
+/// next step waits for what it gives back.
+pub async fn run<M: Machine>(
     mut machine: M,
     client: TcpStream,
     around: Surroundings<'_>,
-    mut after: impl FnMut(&mut M) -> F,
-) where
-    M: Machine,
-    F: Future<Output = ()>,
-{
+    mut after: impl FnMut(&mut M) -> Option<Wait>,
+) {
     let Surroundings { clock, pool, upstream, mut stop } = around;
     let mut legs = Legs {
         client: Some(Leg::new(client)),
@@ -77,7 +75,9 @@ pub async fn run<M, F>(
                 action => legs.perform(action),
             }
         }
-        after(&mut machine).await;
+        if let Some(wait) = after(&mut machine) {
+            wait.await;
+        }
         if over {
             let stopped = *stop.borrow();
             if !stopped {

@@ -3,10 +3,12 @@
 //! shows is given up on for as long as nobody reads it, since the screen is not the record.
 
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
@@ -21,6 +23,10 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a session waits for a screen that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What to wait for before a session goes on. It is rare, so it is in a box: no session's task is the larger
+/// for it.
+pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Entries of one session.
 #[derive(Debug)]
@@ -43,23 +49,30 @@ impl Queue {
         Self { stuck: Some(Arc::default()), ..self }
     }
 
-    /// Waits while the queue is full. What comes after the thread's end is dropped.
-    pub async fn put(&self, session: u32, entries: Vec<Entry>) {
+    /// Puts entries; gives what to wait for where the queue is full. What comes after the thread's end is
+    /// dropped.
+    pub fn put(&self, session: u32, entries: Vec<Entry>) -> Option<Wait> {
         if entries.is_empty() {
-            return;
+            return None;
         }
-        let batch = Batch { session, entries };
-        let Some(stuck) = &self.stuck else {
-            let _ = self.sender.send(batch).await;
-            return;
+        let full = match self.sender.try_send(Batch { session, entries }) {
+            Err(TrySendError::Full(batch)) => Some(batch),
+            Ok(()) | Err(TrySendError::Closed(_)) => None,
         };
-        match self.sender.try_send(batch) {
-            Ok(()) => stuck.store(false, Ordering::Relaxed),
-            Err(mpsc::error::TrySendError::Full(batch)) if !stuck.load(Ordering::Relaxed) => {
-                let sent = self.sender.send_timeout(batch, PATIENCE).await;
+        let Some(batch) = full else {
+            self.stuck.iter().for_each(|stuck| stuck.store(false, Ordering::Relaxed));
+            return None;
+        };
+        let sender = self.sender.clone();
+        match self.stuck.clone() {
+            None => Some(Box::pin(async move {
+                let _ = sender.send(batch).await;
+            })),
+            Some(stuck) if stuck.load(Ordering::Relaxed) => None,
+            Some(stuck) => Some(Box::pin(async move {
+                let sent = sender.send_timeout(batch, PATIENCE).await;
                 stuck.store(sent.is_err(), Ordering::Relaxed);
-            }
-            Err(_) => {}
+            })),
         }
     }
 
