@@ -124,3 +124,21 @@ fn a_hundred_megabytes_without_a_line_end_are_passed_on_in_pieces() {
     assert!(largest <= 1 << 20);
     assert_eq!(dissector.outstanding(), 1, "the line is one command");
 }
+
+#[test]
+fn a_long_status_line_may_be_cut_within_its_ending() {
+    let status = [b"+OK ".to_vec(), vec![b'y'; 70_000], b"\r".to_vec()].concat();
+    let rest = b"\na\r\n.\nb\r\n.\r\n".to_vec();
+    let octets = |server: &[Vec<u8>]| -> Chunks {
+        let mut chunks = vec![
+            (Side::Server, 1, Bytes::from_static(b"+OK\r\n")),
+            (Side::Client, 2, Bytes::from_static(b"RETR 1\r\n")),
+        ];
+        chunks.extend((3..).zip(server).map(|(at, octets)| (Side::Server, at, Bytes::from(octets.clone()))));
+        chunks
+    };
+    let whole = exchanges(&dissect(&octets(&[[&status[..], &rest].concat()]), Secrets::Redact));
+    let cut = exchanges(&dissect(&octets(&[status, rest]), Secrets::Redact));
+    assert_eq!(whole, cut);
+    assert_eq!(cut[1].lines, Some(3), "a lone dot between bare LFs is text here");
+}
