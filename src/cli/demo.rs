@@ -11,16 +11,16 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::failure::{Failure, Verdict};
+use super::front::{bind, block_on};
+use super::outlets::Outlets;
 use super::output::{say, warn};
-use super::proxy::{Outlets, Proxy, bind, relay};
-use crate::engine::{Engine, Policy, Users};
-use crate::maildrop::{Memory, seed};
+use super::proxy::{GENERATOR, Proxy, relay};
+use crate::engine::{Policy, Scene, Server};
+use crate::maildrop::{Maildrops, Memory, Source, seed};
 use crate::net::address::Upstream;
-use crate::net::clock::Clock;
 use crate::net::listen::serve;
 use crate::net::pool::Pool;
-use crate::net::pump::{self, Surroundings};
-use crate::pop3::secret::Secret;
+use crate::net::server::House;
 use crate::pop3::{Dissector, Event, Secrets};
 use crate::wire::Side;
 
@@ -37,9 +37,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
-    let failed = |error| Failure::runtime(format!("the demo failed: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let recorded = runtime.block_on(demo(arguments, color))?;
+    let recorded = block_on(demo(arguments, color))??;
     say(&format!(
         "\nThe recording is {path}\nShow it again:  poptape show {path}\nIts messages:   poptape convert {path} mail.eml/",
         path = recorded.display()
@@ -50,31 +48,29 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
 async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::runtime(format!("the demo failed: {error}"));
     let loopback = ([127, 0, 0, 1], 0).into();
-    let (server, proxy_listener) = (bind(loopback).await?, bind(loopback).await?);
-    let upstream = Upstream { host: server.address.ip().to_string(), port: server.address.port() };
+    let (listener, proxy_listener) = (bind(loopback).await?, bind(loopback).await?);
+    let upstream = Upstream { host: listener.address.ip().to_string(), port: listener.address.port() };
     let address = proxy_listener.address;
     let (_stop, stopped) = watch::channel(false);
 
-    let users: Users = [(seed::USER.to_owned(), Secret::new(seed::PASSWORD))].into_iter().collect();
-    let (policy, source) = (Arc::new(Policy::new(users)), Arc::new(Memory::new(seed::messages())));
-    let pool = Arc::new(Pool::default());
+    let accounts = [(seed::USER, seed::PASSWORD)].into_iter().collect();
+    let policy = Policy { apop: false, ..Policy::default() };
+    let (server, source) = (Arc::new(Server { policy, accounts }), maildrops());
+    let house = Arc::new(House::new(GENERATOR, Secrets::Redact));
     let stop = stopped.clone();
     let serving = serve(
-        vec![server],
+        vec![listener],
         Some(1),
         stopped.clone(),
         |problem| warn(&problem),
         move |accepted| {
-            let engine = Engine::new(Arc::clone(&policy), source.clone(), None);
-            let (pool, stop) = (Arc::clone(&pool), stop.clone());
-            async move {
-                let around = Surroundings { clock: Clock::start().0, pool: &pool, upstream: None, stop };
-                pump::run(engine, accepted.stream, around, |_| None).await;
-            }
+            let scene = Scene { server: Arc::clone(&server), source: Arc::clone(&source), script: None };
+            Arc::clone(&house).session(scene, accepted, stop.clone(), |_| None)
         },
     );
 
-    let outlets = Outlets::open(&arguments.output, &["json"], Some(arguments.verbose), color, Vec::new())?;
+    let outlets =
+        Outlets::open(Some(&arguments.output), &["json"], Some(arguments.verbose), color, Vec::new())?;
     let paths = outlets.paths.clone();
     let proxy = Proxy { upstream, secrets: Secrets::Redact, pool: Pool::default() };
     let relaying = relay(Arc::new(proxy), vec![proxy_listener], Some(1), stopped, outlets.queues.clone());
@@ -83,7 +79,11 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let ((), (), said) = tokio::join!(serving, relaying, client);
     said.map_err(failed)?;
     outlets.close().await;
-    paths.paths().pop().ok_or_else(|| Failure::runtime("the demo left no recording"))
+    paths.and_then(|paths| paths.paths().pop()).ok_or_else(|| Failure::runtime("the demo left no recording"))
+}
+
+fn maildrops() -> Arc<dyn Source> {
+    Arc::new(Maildrops::new(vec![Arc::new(Memory::new(seed::messages()))]))
 }
 
 /// The client: sends a line, waits for the whole answer, sends the next.

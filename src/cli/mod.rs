@@ -1,14 +1,21 @@
 //! The command line: a file a verb. What a verb finds is printed on standard output, all else on standard error.
 #![expect(clippy::doc_markdown, reason = "comments on arguments are the text of --help, not Markdown")]
 
+mod command;
 mod convert;
 mod demo;
 mod failure;
+mod front;
+mod host;
 mod input;
+mod outlets;
 mod output;
 mod proxy;
 mod record;
+mod serve;
+mod settings;
 mod show;
+mod source;
 
 use std::process::ExitCode;
 
@@ -39,6 +46,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Record(record::Arguments),
+    Serve(Box<serve::Arguments>),
     Show(show::Arguments),
     Convert(convert::Arguments),
     Demo(demo::Arguments),
@@ -81,6 +89,7 @@ pub fn main() -> ExitCode {
     let color = cli.color.on_stdout();
     let result = match cli.verb {
         Verb::Record(arguments) => record::run(&arguments, color),
+        Verb::Serve(arguments) => serve::run(&arguments, color),
         Verb::Show(arguments) => show::run(&arguments, color),
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments, color),

@@ -1,6 +1,7 @@
 //! Standard output and standard error: the only place that prints.
 
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 use super::failure::{Failure, Verdict};
 
@@ -33,4 +34,16 @@ pub(super) fn complain(message: &str) {
 /// Something that does not end the run.
 pub(super) fn warn(message: &str) {
     say(&format!("poptape: warning: {message}"));
+}
+
+/// A file that is seen whole or not at all.
+pub(super) fn write_whole(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let draft = folder.join(format!(".{name}.{}", std::process::id()));
+    let mut file = std::fs::File::create(&draft)?;
+    file.write_all(octets).and_then(|()| std::fs::rename(&draft, path)).inspect_err(|_| {
+        // What is left behind is only a draft.
+        let _ = std::fs::remove_file(&draft);
+    })
 }

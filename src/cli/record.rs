@@ -1,21 +1,22 @@
 //! `poptape record`: stand in the middle, show, record.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
-use clap::{ArgAction, Args, ValueEnum};
-use tokio::sync::watch;
+use clap::{Args, ValueEnum};
 
 use super::failure::{Failure, Verdict};
+use super::front::{Front, block_on};
+use super::outlets::Outlets;
 use super::output::say;
-use super::proxy::{Outlets, Proxy, bind, ready, relay, run_command, watch_signals};
-use crate::net::address::{ListenAddress, Upstream};
+use super::proxy::{Proxy, relay};
+use crate::net::address::Upstream;
 use crate::net::pool::Pool;
 use crate::pop3::Secrets;
 use crate::recording::format::FORMATS;
 use crate::render::units::counted;
+use crate::sink::Sink;
 use crate::sink::tally::Tally;
 
 /// Relay a client to a server, show the conversation and record it
@@ -33,10 +34,6 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "URL")]
     upstream: Upstream,
 
-    /// Where to listen; may be repeated. Port 0 picks a free one
-    #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1:1110")]
-    listen: Vec<ListenAddress>,
-
     /// The folder for the recordings, one file a session
     #[arg(short, long, value_name = "DIR", default_value = "recordings")]
     output: PathBuf,
@@ -49,26 +46,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value = "redact")]
     secrets: SecretsChoice,
 
-    /// Print nothing but the ready line, warnings and the summary
-    #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
-
-    /// Show the headers of messages; twice: every line
-    #[arg(short, long, action = ArgAction::Count)]
-    verbose: u8,
-
-    /// End after this many sessions
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    sessions: Option<u32>,
-
-    /// Write the ready line to this file too, once it is true
-    #[arg(long, value_name = "PATH")]
-    ready_file: Option<PathBuf>,
-
-    /// Run this once ready, with POP3_HOST, POP3_PORT and POP3_URL set and {host}, {port}, {url} filled in;
-    /// end when it ends
-    #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<OsString>,
+    #[command(flatten)]
+    front: Front,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -81,15 +60,9 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let tally = Tally::default();
     let folder = &arguments.output;
     let formats: Vec<&str> = arguments.format.iter().map(String::as_str).collect();
-    let verbose = (!arguments.quiet).then_some(arguments.verbose);
-    let outlets = Outlets::open(folder, &formats, verbose, color, vec![Box::new(tally.clone())])?;
-    raise_descriptor_limit();
-
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::runtime(format!("cannot start: {error}")))?;
-    let (verdict, failed) = runtime.block_on(proxy(arguments, outlets))?;
+    let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
+    let outlets = Outlets::open(Some(folder), &formats, arguments.front.verbosity(), color, others)?;
+    let (verdict, failed) = block_on(proxy(arguments, outlets))??;
     let counts = tally.counts();
     say(&format!(
         "{}, {}, {} -ERR, {} octets up, {} down{}",
@@ -119,44 +92,21 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
 
 /// Gives the verdict, and the names of the sinks that failed.
 async fn proxy(arguments: &Arguments, outlets: Outlets) -> Result<(Verdict, Vec<&'static str>), Failure> {
-    let Arguments { upstream, sessions, command, .. } = arguments;
+    let Arguments { upstream, front, .. } = arguments;
     let target = (upstream.host.as_str(), upstream.port);
     let _addresses = tokio::net::lookup_host(target).await.map_err(|error| {
         Failure::runtime(format!(
             "cannot resolve the upstream {upstream}: {error}; check the name given with -u"
         ))
     })?;
-    let mut listeners = Vec::new();
-    for address in &arguments.listen {
-        listeners.push(bind(address.0).await?);
-    }
-    let Some(first) = listeners.first().map(|listener| listener.address) else {
-        return Err(Failure::usage("there is nothing to listen on"));
-    };
-    let (stop, stopped) = watch::channel(false);
-    watch_signals(stop.clone())?;
-    ready(&listeners, arguments.ready_file.as_deref())?;
     let secrets = match arguments.secrets {
         SecretsChoice::Redact => Secrets::Redact,
         SecretsChoice::Keep => Secrets::Keep,
     };
-    let proxy = Proxy { upstream: upstream.clone(), secrets, pool: Pool::default() };
-    let over = relay(Arc::new(proxy), listeners, *sessions, stopped, outlets.queues.clone());
-    let verdict = if command.is_empty() {
-        over.await;
-        Ok(Verdict::Clean)
-    } else {
-        run_command(command, first, &stop, over).await
-    };
+    let proxy = Arc::new(Proxy { upstream: upstream.clone(), secrets, pool: Pool::default() });
+    let queues = outlets.queues.clone();
+    let verdict =
+        front.run(|listeners, stopped| relay(proxy, listeners, front.sessions, stopped, queues)).await;
     let failed = outlets.close().await;
     Ok((verdict?, failed))
-}
-
-/// A proxied session takes two descriptors: as many as the system lets us have.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // With the limit as it was there is room for fewer sessions, and accepting says so when it is reached.
-    let _ = setrlimit(Resource::Nofile, limit);
 }

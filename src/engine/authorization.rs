@@ -1,11 +1,21 @@
-//! AUTHORIZATION: the client says who it is (RFC 1939 sections 4 and 7).
+//! AUTHORIZATION: the client says who it is (RFC 1939 sections 4 and 7, RFC 5034).
+
+use std::sync::Arc;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::capabilities::capabilities;
-use super::reply::{Answer, Refusal, Reply};
+use super::reply::{Refusal, Reply};
 use super::request::Request;
-use super::transaction::Transaction;
-use super::{Service, Stage};
-use crate::pop3::{Keyword, State};
+use super::responder::Canned;
+use super::sasl::{self, First, Mechanism, Next};
+use super::transaction::{self, language};
+use super::turn::{Stage, Turn};
+use super::wording::{Facts, Say};
+use super::{Service, apop_digest};
+use crate::pop3::lines::split_ending;
+use crate::pop3::{Command, Keyword, State, Status};
+use crate::wire::{Ask, Listing, OpenError};
 
 /// The state before login.
 #[derive(Debug, Default)]
@@ -14,65 +24,267 @@ pub(super) struct Authorization {
     user: Option<String>,
 }
 
+/// An AUTH that waits for the client's next response.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    authorization: Authorization,
+    mechanism: Box<dyn Mechanism>,
+    /// What is answered at its end, whatever its outcome; it was recorded.
+    canned: Option<Canned>,
+}
+
+/// A user who has proven to be the one and whose maildrop is being opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    user: String,
+    canned: Option<Canned>,
+}
+
 impl Authorization {
-    /// Answers a command; gives the state after it.
-    pub(super) fn handle(
-        self,
-        service: &Service,
-        request: Result<Request<'_>, Refusal>,
-    ) -> (Option<Stage>, Answer) {
+    /// Answers a command; gives what comes of it.
+    pub(super) fn handle(self, service: &mut Service, request: Result<Request<'_>, Refusal>) -> Turn {
         // PASS follows USER at once (RFC 1939 section 7), but CAPA is free to come between (RFC 2449
         // section 5) and a refused AUTH is as if it had not been sent (RFC 5034 section 4).
-        let kept = match request.map(|request| request.keyword()) {
+        let kept = match request.as_ref().map(Request::keyword) {
             Ok(Keyword::Capa | Keyword::Auth) => self.user.clone(),
             _ => None,
         };
-        match request.and_then(|request| self.step(service, &request)) {
-            Ok((stage, reply)) => (stage, Ok(reply)),
-            Err(refusal) => (Some(Stage::Authorization(Self { user: kept })), Err(refusal)),
+        match request.and_then(|request| self.step(service, &request, None)) {
+            Ok(turn) => turn,
+            Err(refusal) => Turn::answer(Stage::Authorization(Self { user: kept }), Err(refusal)),
         }
     }
 
-    fn step(self, service: &Service, request: &Request<'_>) -> Result<(Option<Stage>, Reply), Refusal> {
-        request.legal_in(State::Authorization)?;
+    fn step(
+        self,
+        service: &mut Service,
+        request: &Request<'_>,
+        canned: Option<Canned>,
+    ) -> Result<Turn, Refusal> {
+        let quirks = &service.policy().quirks;
         match request.keyword() {
             // Every name is welcome: who knows which exist is half way in (RFC 1939 section 13).
             Keyword::User => {
-                let user = request.counted()?.text(0)?.to_owned();
-                Ok((Some(Stage::Authorization(Self { user: Some(user) })), Reply::ok("")))
+                service.check_plaintext()?;
+                let arguments = request.arguments()?;
+                let user = match arguments.get(0) {
+                    None if quirks.user_without_name => String::new(),
+                    _ => request.counted()?.text(0)?.to_owned(),
+                };
+                let facts = Facts { user: Some(user.clone()), ..Facts::default() };
+                let stage = Stage::Authorization(Self { user: Some(user) });
+                Ok(Turn::answer(stage, Ok(Reply::about(Say::User, facts))))
             }
             Keyword::Pass => {
-                let user = self.user.ok_or(Refusal::NoUser)?;
-                let proven = service.policy.admits(&user, request.password()?);
-                log_in(service, &user, proven)
+                service.check_plaintext()?;
+                let user = self.user.clone().ok_or_else(|| request.refuse(Say::NoUser))?;
+                let proven = service.admits(&user, request.password()?);
+                Self::log_in(service, user, proven, Say::BadCredentials, None)
             }
             Keyword::Apop => {
-                let timestamp = service.timestamp.as_ref().ok_or(Refusal::NoTimestamp)?;
+                let timestamp = service.timestamp().ok_or_else(|| request.refuse(Say::NoTimestamp))?;
                 let arguments = request.counted()?;
-                let (user, digest) = (arguments.text(0)?, arguments.text(1)?);
-                let proven = service.policy.admits_digest(user, timestamp, digest);
-                log_in(service, user, proven)
+                let (user, digest) = (arguments.text(0)?.to_owned(), arguments.text(1)?);
+                let right = |secret: &[u8]| apop_digest(&timestamp, secret) == digest;
+                let proven = service.server.accounts.admits(&user, right);
+                Self::log_in(service, user, proven, Say::BadCredentials, None)
             }
+            Keyword::Auth => self.auth(service, request, canned),
             Keyword::Capa => {
+                if quirks.no_capa_after_user && self.user.is_some() {
+                    return Err(request.refuse(Say::WrongState));
+                }
                 request.counted()?;
-                Ok((Some(Stage::Authorization(self)), capabilities()))
+                let body = capabilities(service, State::Authorization);
+                Ok(Turn::answer(Stage::Authorization(self), Ok(Reply::ok(Say::Capa).with_body(body))))
+            }
+            Keyword::Utf8 => {
+                request.counted()?;
+                service.utf8 = true;
+                Ok(Turn::answer(Stage::Authorization(self), Ok(Reply::ok(Say::Utf8))))
+            }
+            Keyword::Lang => {
+                let reply = language(request)?;
+                Ok(Turn::answer(Stage::Authorization(self), Ok(reply)))
+            }
+            Keyword::Stls => {
+                request.counted()?;
+                // Once under TLS is enough (RFC 2595 section 4), and not after UTF8 (RFC 6856 section 2.1).
+                if !service.policy().stls || service.tls || service.utf8 {
+                    return Err(request.refuse(Say::NotImplemented));
+                }
+                Ok(Turn { secure: true, ..Turn::answer(Stage::Securing, Ok(Reply::ok(Say::Stls))) })
             }
             // There is no UPDATE: nothing was opened (RFC 1939 section 4).
             Keyword::Quit => {
                 request.counted()?;
-                Ok((None, Reply::ok(format!("{} POP3 server signing off", service.policy.host()))))
+                Ok(Turn::answer(Stage::Over, Ok(Reply::ok(Say::QuitEarly))))
             }
-            _ => Err(request.not_implemented()),
+            _ => Err(request.refuse(Say::NotImplemented)),
+        }
+    }
+
+    /// Begins a SASL exchange (RFC 5034 section 4).
+    fn auth(
+        self,
+        service: &mut Service,
+        request: &Request<'_>,
+        canned: Option<Canned>,
+    ) -> Result<Turn, Refusal> {
+        let arguments = request.counted()?;
+        let Some(name) = arguments.get(0) else {
+            return if service.policy().quirks.auth_lists {
+                let names: String = sasl::offered(service).flat_map(|row| [row.name, "\r\n"]).collect();
+                let reply = Reply::ok(Say::Mechanisms).with_body(names);
+                Ok(Turn::answer(Stage::Authorization(self), Ok(reply)))
+            } else {
+                Err(request.refuse(Say::NoArgument))
+            };
+        };
+        let row = sasl::offered(service).find(|row| row.name.eq_ignore_ascii_case(name));
+        let row = row.ok_or_else(|| request.refuse(Say::NoMechanism))?;
+        let initial = arguments.get(1);
+        if row.first == First::Server && initial.is_some() {
+            return Err(request.refuse(Say::NoInitialResponse));
+        }
+        let (mechanism, challenge) = (row.begin)(service);
+        let exchange = Exchange { authorization: self, mechanism, canned };
+        match initial {
+            None => Ok(Turn::challenge(exchange, challenge)),
+            Some("=") => Ok(exchange.payload(service, Some(Vec::new()))),
+            Some(payload) => Ok(exchange.payload(service, BASE64_STANDARD.decode(payload).ok())),
+        }
+    }
+
+    /// Opens the maildrop of a user who has proven to be the one (RFC 1939 section 4).
+    fn log_in(
+        service: &Service,
+        user: String,
+        proven: bool,
+        refusal: Say,
+        canned: Option<Canned>,
+    ) -> Result<Turn, Refusal> {
+        let about = |say| Refusal::about(say, Facts { user: Some(user.clone()), ..Facts::default() });
+        if !proven {
+            return Err(about(refusal));
+        }
+        if let Some(text) = service.policy().refused.get(&user) {
+            return Ok(Turn::text(Stage::Authorization(Self::default()), Status::Err, text.clone()));
+        }
+        if !service.may_log_in_again(&user) {
+            return Err(about(Say::LoginDelay));
+        }
+        Ok(Turn::ask(Stage::Opening(Opening { user: user.clone(), canned }), Ask::Open { user }))
+    }
+
+    /// Does what a recorded answer to a command means.
+    pub(super) fn follow(self, service: &mut Service, line: &[u8], canned: Canned) -> Turn {
+        let command = Command::parse(line);
+        let argument = || command.words().next().map(|word| String::from_utf8_lossy(word).into_owned());
+        let accepted = canned.status == Some(Status::Ok);
+        match command.keyword {
+            // Its challenges and responses are not those of the recording: only what came of it is.
+            Keyword::Auth => {
+                let policy = Arc::clone(&service.server);
+                let request = Request::parse(line, &policy.policy, State::Authorization).ok();
+                let spare = canned.clone();
+                match request.map(|request| self.step(service, &request, Some(canned))) {
+                    Some(Ok(turn)) => turn,
+                    _ => Turn::canned(Stage::Authorization(Self::default()), spare),
+                }
+            }
+            Keyword::User if accepted => {
+                Turn::canned(Stage::Authorization(Self { user: argument() }), canned)
+            }
+            Keyword::Pass if accepted => {
+                let user = self.user.clone().unwrap_or_default();
+                Turn::ask(Stage::Opening(Opening::new(&user, Some(canned))), Ask::Open { user })
+            }
+            Keyword::Apop if accepted => {
+                let user = argument().unwrap_or_default();
+                Turn::ask(Stage::Opening(Opening::new(&user, Some(canned))), Ask::Open { user })
+            }
+            Keyword::Quit if accepted => Turn::canned(Stage::Over, canned),
+            Keyword::Utf8 if accepted => {
+                service.utf8 = true;
+                Turn::canned(Stage::Authorization(self), canned)
+            }
+            Keyword::Capa => Turn::canned(Stage::Authorization(self), canned),
+            _ => Turn::canned(Stage::Authorization(Self::default()), canned),
         }
     }
 }
 
-/// Opens the maildrop of a user who has proven to be the one (RFC 1939 section 4).
-fn log_in(service: &Service, user: &str, proven: bool) -> Result<(Option<Stage>, Reply), Refusal> {
-    if !proven {
-        return Err(Refusal::BadCredentials);
+impl Exchange {
+    /// Takes the client's line (RFC 5034 section 4).
+    pub(super) fn respond(self, service: &mut Service, line: Option<&[u8]>) -> Turn {
+        let Some(line) = line else { return self.fail(Say::TooLong) };
+        match split_ending(line).0 {
+            b"*" => self.fail(Say::Cancelled),
+            payload => {
+                let payload = BASE64_STANDARD.decode(payload).ok();
+                self.payload(service, payload)
+            }
+        }
     }
-    let transaction = Transaction::new(service.source.open(user)?);
-    let reply = Reply::ok(format!("{user}'s maildrop has {}", transaction.drop_listing()));
-    Ok((Some(Stage::Transaction(transaction)), reply))
+
+    fn payload(mut self, service: &mut Service, payload: Option<Vec<u8>>) -> Turn {
+        let Some(payload) = payload else { return self.fail(Say::NotBase64) };
+        match self.mechanism.respond(service, &payload) {
+            Next::Challenge(challenge) => Turn::challenge(self, challenge),
+            Next::Failed => self.fail(Say::BadAuth),
+            Next::Done(user) => match self.canned {
+                Some(canned) if canned.status != Some(Status::Ok) => {
+                    Turn::canned(Stage::Authorization(self.authorization), canned)
+                }
+                canned => {
+                    let kept = self.authorization.user.clone();
+                    match Authorization::log_in(service, user, true, Say::BadAuth, canned) {
+                        Ok(turn) => turn,
+                        Err(refusal) => {
+                            Turn::answer(Stage::Authorization(Authorization { user: kept }), Err(refusal))
+                        }
+                    }
+                }
+            },
+        }
+    }
+
+    /// The session is as if AUTH had not been sent (RFC 5034 section 4).
+    fn fail(self, say: Say) -> Turn {
+        let stage = Stage::Authorization(self.authorization);
+        match self.canned {
+            Some(canned) if canned.status == Some(Status::Err) => Turn::canned(stage, canned),
+            _ => Turn::answer(stage, Err(say.into())),
+        }
+    }
+}
+
+impl Opening {
+    fn new(user: &str, canned: Option<Canned>) -> Self {
+        Self { user: user.to_owned(), canned }
+    }
+
+    /// Goes on once the maildrop is open, or is not.
+    pub(super) fn opened(self, result: Result<Listing, OpenError>) -> Turn {
+        match result {
+            Ok(listing) => {
+                let transaction = transaction::Transaction::new(listing, self.user);
+                let facts = transaction.facts();
+                let stage = Stage::Transaction(transaction);
+                match self.canned {
+                    Some(canned) => Turn::canned(stage, canned),
+                    None => Turn::answer(stage, Ok(Reply::about(Say::LoggedIn, facts))),
+                }
+            }
+            Err(error) => {
+                let say = match error {
+                    OpenError::InUse => Say::InUse,
+                    OpenError::Unreadable => Say::Unreadable,
+                };
+                let facts = Facts { user: Some(self.user), ..Facts::default() };
+                Turn::answer(Stage::Authorization(Authorization::default()), Err(Refusal::about(say, facts)))
+            }
+        }
+    }
 }

@@ -1,14 +1,46 @@
 //! What CAPA tells.
 
-use super::reply::Reply;
+use super::policy::Expire;
+use super::{Service, sasl};
+use crate::pop3::{Keyword, State};
 
-/// The capabilities, the same before and after login (RFC 2449 section 5, RFC 3206 section 5).
-pub(super) fn capabilities() -> Reply {
-    const LIST: &str = concat!(
-        "TOP\r\nUIDL\r\nUSER\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n",
-        "IMPLEMENTATION poptape-",
-        env!("CARGO_PKG_VERSION"),
-        "\r\n"
-    );
-    Reply::ok("capability list follows").with_body(LIST)
+/// The capability list in a state, as whole lines. It is the same before and after login (RFC 2449 section 5),
+/// but for STLS, which is there only where it can be used (RFC 2595 section 4).
+pub(super) fn capabilities(service: &Service, state: State) -> String {
+    let (before, policy) = (state == State::Authorization, service.policy());
+    let lists = &policy.capabilities;
+    let set = match (before, service.tls) {
+        (true, false) => &lists.before_login,
+        (false, false) => &lists.after_login,
+        (true, true) => &lists.before_login_tls,
+        (false, true) => &lists.after_login_tls,
+    };
+    let mut lines = set.clone().unwrap_or_else(|| derived(service, before));
+    lines.push(String::new());
+    lines.join("\r\n")
+}
+
+fn derived(service: &Service, before: bool) -> Vec<String> {
+    let policy = service.policy();
+    let mut lines = Vec::new();
+    let mut add = |there: bool, line: String| lines.extend(there.then_some(line));
+    let mechanisms: Vec<_> = sasl::offered(service).map(|row| row.name).collect();
+    add(policy.has(Keyword::Top), "TOP".to_owned());
+    add(policy.has(Keyword::Uidl), "UIDL".to_owned());
+    add(policy.has(Keyword::User) && policy.plaintext_over(service.tls), "USER".to_owned());
+    add(!mechanisms.is_empty(), format!("SASL {}", mechanisms.join(" ")));
+    add(policy.response_codes, "RESP-CODES".to_owned());
+    add(policy.response_codes, "AUTH-RESP-CODE".to_owned());
+    add(policy.login_delay > 0, format!("LOGIN-DELAY {}", policy.login_delay));
+    add(true, "PIPELINING".to_owned());
+    match policy.expire {
+        Some(Expire::Never) => add(true, "EXPIRE NEVER".to_owned()),
+        Some(Expire::Days(days)) => add(true, format!("EXPIRE {days}")),
+        None => {}
+    }
+    add(before && policy.stls && !service.tls && policy.has(Keyword::Stls), "STLS".to_owned());
+    add(policy.has(Keyword::Utf8), "UTF8 USER".to_owned());
+    add(policy.has(Keyword::Lang), "LANG".to_owned());
+    add(!policy.implementation.is_empty(), format!("IMPLEMENTATION {}", policy.implementation));
+    lines
 }

@@ -1,157 +1,378 @@
-//! The built-in POP3 server: one session of it, as a state machine without sockets or clock (RFC 1939, with
-//! RFC 2449's CAPA and response codes).
+//! The built-in POP3 server: one session of it, as a state machine without sockets, files or clock (RFC 1939,
+//! 2449, 2595, 3206, 5034, 6856).
 //!
 //! ```text
 //!   greeting
 //!      |
-//!   Authorization { user named } ------ QUIT, the client goes, Input::Stop -----.
-//!      | PASS, APOP: +OK                                                        |
-//!   Transaction { maildrop, marks } --- the client goes, Input::Stop: nothing --+--> Action::Close
-//!      | QUIT                           is removed                              |
-//!   Update { maildrop, marks } -------- commit: +OK or -ERR --------------------'
+//!   Authorization { user named } <--> Exchange { SASL }    --- QUIT, the client goes, silence, Input::Stop --.
+//!      |    | STLS: +OK                                                                                      |
+//!      |  Securing -- TLS stands: Authorization anew                                                         |
+//!      | PASS, APOP, AUTH                                                                                    |
+//!   Opening -- the maildrop is locked: -ERR, Authorization                                                   |
+//!      | +OK                                                                                                 |
+//!   Transaction { listing, marks } <--> Sending { a message } --- the client goes, silence, Input::Stop: ----+-> Over
+//!      | QUIT                                                     nothing is removed                         |
+//!   Update -- Ask::Commit: +OK or -ERR ----------------------------------------------------------------------'
 //! ```
 //!
 //! Each state is a struct with what exists only in it, so no mark survives a session that does not reach
-//! UPDATE.
+//! UPDATE. Messages are not here: the engine asks for them ([`Ask`](crate::wire::Ask)) and is told.
 //!
-//! What a session holds in memory is bounded, whatever the client sends: of input, one line of
-//! [`MAX_COMMAND`] octets and what came behind it in the same read; of output, [`YIELD_AFTER`] octets and one
-//! response, in which messages are shared and not copied. A batch that asks for more is answered in turns:
-//! the engine asks for [`Input::Woke`] at once and goes on then. The bound holds with a driver that sends all
-//! it was given and then gives a wake-up that is due before it reads on; one that reads first gets the same
-//! answers.
+//! What a session holds in memory is bounded, whatever the client sends: of input, one line and what came behind
+//! it in the same read; of output, [`YIELD_AFTER`] octets and one response, and of a message one piece. A batch
+//! that asks for more is answered in turns: the engine asks for [`Input::Woke`] at once and goes on then. The
+//! bound holds with a driver that sends all it was given and then gives a wake-up that is due before it reads
+//! on; one that reads first gets the same answers.
 
+mod accounts;
 mod authorization;
 mod capabilities;
 mod output;
 mod policy;
+mod profile;
 mod reply;
 mod request;
+mod responder;
+mod sasl;
+mod service;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod transfer;
+mod turn;
 mod update;
+mod wording;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+pub use accounts::{Accounts, Password};
 use authorization::Authorization;
 use output::Output;
 pub use output::YIELD_AFTER;
-pub use policy::{Policy, Users};
-use reply::{Answer, Refusal, Reply};
+pub use policy::{Capabilities, Expire, Host, Policy, Quirks};
+pub use profile::{PERSONALITIES, Personality, Profile, ProfileError, Rest};
+use reply::{Refusal, Reply};
 pub use request::MAX_COMMAND;
-use request::{CommandLines, Request};
-use transaction::Transaction;
+use request::{CommandLines, MAX_RESPONSE, Request};
+pub use responder::{Asked, Canned, Responder, Scene};
+pub use service::{Birth, Server};
+use service::{Service, apop_digest, hex};
+use turn::{Saying, Stage, Turn};
+use wording::Facts;
+pub use wording::{Say, Text, WORDING, Wording};
 
-use crate::maildrop::Source;
-use crate::wire::{Action, Input, Machine, Micros, Side};
+use crate::pop3::{Command, State, Status};
+use crate::wire::{Action, Close, Input, Machine, Micros, Side, Told};
 
 /// One session of the built-in server. It has a client and no other side.
 #[derive(Debug)]
 pub struct Engine {
     service: Service,
+    script: Option<Box<dyn Responder>>,
+    /// The script was asked for an answer and had none, and the engine's has not been given yet.
+    left_to_us: bool,
     lines: CommandLines,
-    /// None once the session is over.
-    stage: Option<Stage>,
-}
-
-/// What a session needs in every state.
-#[derive(Debug)]
-struct Service {
-    policy: Arc<Policy>,
-    source: Arc<dyn Source>,
-    /// As in the greeting, angle brackets included.
-    timestamp: Option<String>,
-}
-
-/// Where the session stands. UPDATE is passed through at once.
-#[derive(Debug)]
-enum Stage {
-    Authorization(Authorization),
-    Transaction(Transaction),
-}
-
-impl Stage {
-    /// Answers a command, or what could not be read as one; gives the state after it.
-    fn handle(self, service: &Service, request: Result<Request<'_>, Refusal>) -> (Option<Self>, Answer) {
-        match self {
-            Self::Authorization(state) => state.handle(service, request),
-            Self::Transaction(state) => state.handle(service, request),
-        }
-    }
+    stage: Stage,
+    output: Output,
+    /// Pieces of a recorded answer that are not due yet, each with its time.
+    later: VecDeque<(Micros, Bytes)>,
+    /// How the session ends once everything is sent.
+    end: Option<Close>,
+    /// When the client did something last.
+    active: Micros,
+    /// For when a wake-up is set.
+    alarm: Option<Micros>,
+    closed: bool,
 }
 
 impl Engine {
-    /// A session over the maildrops of `source`.
-    ///
-    /// A `nonce` makes APOP possible (RFC 1939 section 7): it is what stands before the `@` in the greeting's
-    /// timestamp, `1896.697170952` in the RFC's example, and must be another one in every session.
-    pub fn new(policy: Arc<Policy>, source: Arc<dyn Source>, nonce: Option<&str>) -> Self {
-        let timestamp = nonce.map(|nonce| format!("<{nonce}@{}>", policy.host()));
+    /// A session of a server.
+    pub fn new(server: Arc<Server>, birth: Birth) -> Self {
         Self {
-            service: Service { policy, source, timestamp },
+            service: Service::new(server, birth),
+            script: None,
+            left_to_us: false,
             lines: CommandLines::default(),
-            stage: Some(Stage::Authorization(Authorization::default())),
+            stage: Stage::Authorization(Authorization::default()),
+            output: Output::default(),
+            later: VecDeque::new(),
+            end: None,
+            active: 0,
+            alarm: None,
+            closed: false,
         }
+    }
+
+    /// The same with somebody who answers in the engine's place where they can.
+    pub fn with_script(self, script: Box<dyn Responder>) -> Self {
+        Self { script: Some(script), ..self }
+    }
+
+    /// The session's state (RFC 1939 section 3).
+    pub fn state(&self) -> State {
+        self.stage.state()
     }
 
     /// The greeting (RFC 1939 section 4).
-    fn greet(&self, actions: &mut Vec<Action>) {
-        let ready = "POP3 server ready".to_owned();
-        let text = match &self.service.timestamp {
-            Some(timestamp) => format!("{ready} {timestamp}"),
-            None => ready,
-        };
-        let mut output = Output::new(actions);
-        output.answer(Ok(Reply::ok(text)));
-        output.flush();
+    fn greet(&mut self) {
+        match self.script.as_mut().and_then(|script| script.greeting()) {
+            Some(canned) => self.speak(canned),
+            None => self.service.say(&mut self.output, b"", Status::Ok, Say::Greeting, &Facts::default()),
+        }
     }
 
     /// Answers the commands that are there, as far as output may grow.
-    fn work(&mut self, at: Micros, actions: &mut Vec<Action>) {
-        let mut output = Output::new(actions);
-        let mut next = None;
-        while let Some(stage) = self.stage.take() {
-            if output.is_full() && self.lines.has_more() {
-                self.stage = Some(stage);
-                next = Some(Action::WakeAt(at));
-                break;
+    fn work(&mut self, actions: &mut Vec<Action>) {
+        while self.later.is_empty() && self.end.is_none() && self.stage.listens() {
+            if self.output.is_full() && self.lines.has_more() {
+                self.output.flush(actions);
+                actions.push(Action::WakeAt(self.service.now));
+                return;
             }
-            let Some(line) = self.lines.next() else {
-                self.stage = Some(stage);
+            let in_exchange = matches!(self.stage, Stage::Exchange(_));
+            let Some(line) = self.lines.next(if in_exchange { MAX_RESPONSE } else { MAX_COMMAND }) else {
+                if self.lines.discarded() > self.service.policy().line_limit {
+                    self.stage = Stage::Over;
+                }
                 break;
             };
-            let request = line.as_deref().map_err(|&refusal| refusal).and_then(Request::parse);
-            let (stage, answer) = stage.handle(&self.service, request);
-            output.answer(answer);
-            if stage.is_none() {
-                next = Some(Action::Close);
-            }
-            self.stage = stage;
+            let stage = std::mem::replace(&mut self.stage, Stage::Over);
+            let line = line.as_deref().ok();
+            let turn = self.turn(stage, line);
+            self.carry_out(line.unwrap_or_default(), turn, actions);
         }
-        output.flush();
-        actions.extend(next);
+        self.settle(actions);
+    }
+
+    /// What comes of a line; None: of one that is too long.
+    fn turn(&mut self, stage: Stage, line: Option<&[u8]>) -> Turn {
+        let service = &mut self.service;
+        let stage = match stage {
+            Stage::Exchange(exchange) => return exchange.respond(service, line),
+            other => other,
+        };
+        let (Some(line), Some(script)) = (line, &mut self.script) else {
+            return Self::answer(service, stage, line);
+        };
+        let marked = match &stage {
+            Stage::Transaction(transaction) => transaction.marked(),
+            _ => &[],
+        };
+        let asked = Asked { line, keyword: Command::parse(line).keyword, state: stage.state(), marked };
+        match (script.respond(&asked), stage) {
+            (Some(canned), Stage::Authorization(authorization)) => {
+                authorization.follow(service, line, canned)
+            }
+            (Some(canned), Stage::Transaction(transaction)) => transaction.follow(line, canned),
+            (Some(canned), other) => Turn::canned(other, canned),
+            (None, stage) => {
+                self.left_to_us = true;
+                Self::answer(service, stage, Some(line))
+            }
+        }
+    }
+
+    fn answer(service: &mut Service, stage: Stage, line: Option<&[u8]>) -> Turn {
+        let server = Arc::clone(&service.server);
+        let request = match line {
+            Some(line) => Request::parse(line, &server.policy, stage.state()),
+            None => Err(Refusal::from(Say::TooLong)),
+        };
+        match stage {
+            Stage::Authorization(authorization) => authorization.handle(service, request),
+            Stage::Transaction(transaction) => transaction.handle(service, request),
+            other => Turn::nothing(other),
+        }
+    }
+
+    /// Says what is to be said and does what is to be done.
+    fn carry_out(&mut self, line: &[u8], turn: Turn, actions: &mut Vec<Action>) {
+        let Turn { say, stage, ask, secure } = turn;
+        self.stage = stage;
+        match say {
+            Saying::Nothing => {}
+            // Whoever put octets behind STLS wants them to be taken as if they had come under TLS.
+            Saying::Answer(Ok(_)) if secure && self.lines.has_more() => {
+                self.lines.clear();
+                self.stage = Stage::Over;
+                self.service.say(&mut self.output, line, Status::Err, Say::BehindStls, &Facts::default());
+                return;
+            }
+            Saying::Answer(Ok(Reply { say, facts, body })) => {
+                self.answered(Status::Ok);
+                self.service.say(&mut self.output, line, Status::Ok, say, &facts);
+                if let Some(body) = body {
+                    self.output.body(&body);
+                }
+            }
+            Saying::Answer(Err(refusal)) => {
+                self.answered(Status::Err);
+                self.service.say(&mut self.output, line, Status::Err, refusal.say, &refusal.facts);
+            }
+            Saying::Text(status, text) => {
+                self.answered(status);
+                self.service.text(&mut self.output, status, &text);
+            }
+            Saying::Challenge(payload) => self.output.challenge(&payload),
+            Saying::Canned(canned) => self.speak(canned),
+        }
+        if let Some(ask) = ask {
+            self.output.flush(actions);
+            actions.push(Action::Ask(ask));
+        } else if secure {
+            self.output.flush(actions);
+            actions.push(Action::StartTls(Side::Client));
+        }
+    }
+
+    /// Takes a recorded answer: what is due now is sent at once.
+    fn speak(&mut self, canned: Canned) {
+        for (delay, octets) in canned.pieces {
+            if delay == 0 && self.later.is_empty() {
+                self.output.octets(octets);
+            } else {
+                self.later.push_back((self.service.now + delay, octets));
+            }
+        }
+        self.end = self.end.or(canned.then);
+    }
+
+    /// Tells the script that the engine has answered in its place.
+    fn answered(&mut self, status: Status) {
+        if std::mem::take(&mut self.left_to_us)
+            && let Some(script) = &mut self.script
+        {
+            script.answered(status);
+        }
+    }
+
+    /// Takes what the maildrops told.
+    fn told(&mut self, told: Told, actions: &mut Vec<Action>) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let turn = match (stage, told) {
+            (Stage::Opening(opening), Told::Opened(result)) => {
+                if let (Ok(listing), Some(script)) = (&result, &mut self.script) {
+                    script.opened(listing);
+                }
+                opening.opened(result)
+            }
+            (Stage::Sending(sending), Told::Read(result)) => {
+                if result.is_ok() {
+                    self.answered(Status::Ok);
+                }
+                sending.read(&self.service, result, &mut self.output).unwrap_or_else(|| {
+                    // A reset, lest a client takes what it has for the whole message.
+                    self.end = Some(Close::Reset);
+                    Turn::nothing(Stage::Over)
+                })
+            }
+            (Stage::Update(update), Told::Committed(result)) => update.committed(result),
+            (stage, _) => Turn::nothing(stage),
+        };
+        self.carry_out(b"", turn, actions);
+    }
+
+    /// Sends what is written, sees to the timer, and ends the session where it is over.
+    fn settle(&mut self, actions: &mut Vec<Action>) {
+        self.output.flush(actions);
+        if self.closed {
+            return;
+        }
+        if let Some(&(due, _)) = self.later.front() {
+            self.alarm = Some(due);
+            actions.push(Action::WakeAt(due));
+            return;
+        }
+        if matches!(self.stage, Stage::Over) || self.end.is_some() {
+            self.close(actions);
+            return;
+        }
+        // One wake-up at a time: it is set again once it comes and finds that the client was not silent.
+        if let Some(deadline) = self.deadline()
+            && self.alarm.is_none_or(|alarm| deadline < alarm)
+        {
+            self.alarm = Some(deadline);
+            actions.push(Action::WakeAt(deadline));
+        }
+    }
+
+    /// When silence ends the session (RFC 1939 section 3).
+    fn deadline(&self) -> Option<Micros> {
+        let policy = self.service.policy();
+        let seconds = match self.stage.state() {
+            State::Authorization => policy.login_timeout.unwrap_or(policy.idle_timeout),
+            _ => policy.idle_timeout,
+        };
+        (seconds > 0).then(|| self.active + Micros::from(seconds) * 1_000_000)
+    }
+
+    fn woke(&mut self, actions: &mut Vec<Action>) {
+        let now = self.service.now;
+        if self.alarm.is_some_and(|alarm| alarm <= now) {
+            self.alarm = None;
+        }
+        while let Some((_, octets)) = self.later.pop_front_if(|(due, _)| *due <= now) {
+            self.output.octets(octets);
+            // Each in a packet of its own, as it was recorded.
+            self.output.flush(actions);
+        }
+        // Without a word (RFC 1939 section 3), and nothing is removed.
+        if self.stage.listens() && self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.stage = Stage::Over;
+        }
+    }
+
+    fn close(&mut self, actions: &mut Vec<Action>) {
+        self.closed = true;
+        self.stage = Stage::Over;
+        if self.end == Some(Close::Reset) {
+            actions.push(Action::Reset(Side::Client));
+        }
+        actions.push(Action::Close);
     }
 }
 
 impl Machine for Engine {
     fn handle(&mut self, at: Micros, input: Input, actions: &mut Vec<Action>) {
+        self.service.now = at;
+        if self.closed {
+            return;
+        }
         match input {
-            Input::Opened => self.greet(actions),
+            Input::Opened => self.greet(),
             // Nothing may follow QUIT, and nothing that does is read (RFC 1939 section 6).
-            Input::Received(Side::Client, octets) if self.stage.is_some() => {
+            Input::Received(Side::Client, octets) if !matches!(self.stage, Stage::Over | Stage::Securing) => {
+                self.active = at;
                 self.lines.push(&octets);
-                self.work(at, actions);
-            }
-            Input::Woke => self.work(at, actions),
-            // Without QUIT there is no UPDATE: the lock goes and every message stays (RFC 1939 section 6).
-            Input::Closed(Side::Client, _) | Input::Stop => {
-                if self.stage.take().is_some() {
-                    actions.push(Action::Close);
+                if self.lines.len() > self.service.policy().line_limit && !self.later.is_empty() {
+                    self.later.clear();
+                    self.stage = Stage::Over;
                 }
             }
+            Input::Woke => self.woke(actions),
+            Input::Told(told) => {
+                self.active = at;
+                self.told(told, actions);
+            }
+            Input::TlsStarted(Side::Client) => {
+                self.service.tls = true;
+                self.stage = Stage::Authorization(Authorization::default());
+            }
+            // Without QUIT there is no UPDATE: the lock goes and every message stays (RFC 1939 section 6).
+            Input::Closed(Side::Client, _) | Input::Stop => {
+                self.later.clear();
+                self.stage = Stage::Over;
+            }
             // There is no other side.
-            Input::Connected(_) | Input::ConnectFailed(_) | Input::Received(..) | Input::Closed(..) => {}
+            Input::Connected(_)
+            | Input::ConnectFailed(_)
+            | Input::Received(..)
+            | Input::Closed(..)
+            | Input::TlsStarted(_) => {}
         }
+        self.work(actions);
     }
 }

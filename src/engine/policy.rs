@@ -1,101 +1,196 @@
-//! What a server is configured to be: its name, and whom it lets in.
+//! What a server is configured to be. One shape, in the library and in a profile's TOML or JSON alike.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 
-use md5::{Digest as _, Md5};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
-use crate::pop3::secret::Secret;
+use super::wording::Wording;
+use crate::pop3::Keyword;
 
-/// How a server presents itself and whom it serves. Shared by its sessions.
-#[derive(Debug, Clone)]
+/// How a server presents itself and what it does. Every member has a default; the defaults together are a
+/// server that keeps to the RFCs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Policy {
-    host: String,
-    users: Users,
+    /// The name that the greeting's timestamp and the farewell give; RFC 1939's example by default.
+    pub host: Host,
+    /// Whether the greeting has a timestamp for APOP (RFC 1939 section 7).
+    pub apop: bool,
+    /// Users whom only a digest lets in, so that their password is never sent (RFC 1939 section 13).
+    pub apop_only: BTreeSet<String>,
+    /// The SASL mechanisms that AUTH offers (RFC 5034), each by its name.
+    pub mechanisms: Vec<String>,
+    /// Who the client is by its connection alone: what EXTERNAL lets in. It is offered only with it.
+    pub external: Option<String>,
+    /// Whether passwords and tokens may be sent without TLS. By default they may unless STLS is offered
+    /// (RFC 5034 section 4).
+    pub plaintext: Option<bool>,
+    /// Users who are told this instead of being let in, `[SYS/PERM] mailbox is damaged` for instance
+    /// (RFC 3206 section 4).
+    pub refused: BTreeMap<String, String>,
+    /// Commands that this server does not have.
+    #[serde(deserialize_with = "keywords")]
+    pub disabled: Vec<Keyword>,
+    /// Capability lists that replace what follows from the rest, one for each stage.
+    pub capabilities: Capabilities,
+    /// What IMPLEMENTATION says; empty: the line is left out (RFC 2449 section 6.9).
+    pub implementation: String,
+    /// Seconds between two logins of a user (RFC 2449 section 6.5).
+    pub login_delay: u32,
+    /// After how many days messages may go; `"never"` (RFC 2449 section 6.7).
+    pub expire: Option<Expire>,
+    /// Seconds of silence after which the server closes; 0: it waits for ever (RFC 1939 section 3).
+    pub idle_timeout: u32,
+    /// The same before login, where it shall be another.
+    pub login_timeout: Option<u32>,
+    /// Whether texts keep their response codes, `[IN-USE]` and the like (RFC 2449 section 8).
+    pub response_codes: bool,
+    /// A command line of more octets ends the session without an answer.
+    pub line_limit: usize,
+    /// Where the server departs from the RFCs.
+    pub quirks: Quirks,
+    /// The texts.
+    pub wording: Wording,
+    /// Whether STLS is offered (RFC 2595 section 4).
+    #[serde(skip)]
+    pub stls: bool,
 }
 
-/// Who may log in.
-#[derive(Debug, Clone)]
-pub enum Users {
-    /// Everyone, with any password.
-    Any,
-    /// These, each with the password. Names and passwords are compared octet for octet.
-    Listed(BTreeMap<String, Secret>),
-}
-
-impl FromIterator<(String, Secret)> for Users {
-    fn from_iter<I: IntoIterator<Item = (String, Secret)>>(users: I) -> Self {
-        Self::Listed(users.into_iter().collect())
-    }
-}
-
-impl Policy {
-    /// A server by the name of RFC 1939's example, `dewey`.
-    pub fn new(users: Users) -> Self {
-        Self { host: "dewey".to_owned(), users }
-    }
-
-    /// Gives it another name. Characters that have no place in the greeting's timestamp are left out, and
-    /// what is longer than a domain name may be (RFC 1939 section 7, RFC 1035 section 2.3.4).
-    pub fn with_host(mut self, host: &str) -> Self {
-        let fits = |c: &char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '@');
-        self.host = host.chars().filter(fits).take(255).collect();
-        self
-    }
-
-    /// The name that the greeting's timestamp and the farewell give.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Whether PASS with this string lets the user in (RFC 1939 section 7).
-    pub(super) fn admits(&self, user: &str, password: &[u8]) -> bool {
-        self.knows(user, |secret| secret.reveal() == password)
-    }
-
-    /// Whether APOP with this digest, made with this timestamp, lets the user in (RFC 1939 section 7).
-    pub(super) fn admits_digest(&self, user: &str, timestamp: &str, digest: &str) -> bool {
-        self.knows(user, |secret| apop_digest(timestamp, secret) == digest)
-    }
-
-    fn knows(&self, user: &str, proven: impl FnOnce(&Secret) -> bool) -> bool {
-        match &self.users {
-            Users::Any => true,
-            Users::Listed(users) => users.get(user).is_some_and(proven),
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            host: Host::default(),
+            apop: true,
+            apop_only: BTreeSet::new(),
+            mechanisms: super::sasl::MECHANISMS.iter().map(|row| row.name.to_owned()).collect(),
+            external: None,
+            plaintext: None,
+            refused: BTreeMap::new(),
+            // Obsolete, but some servers have it still.
+            disabled: vec![Keyword::Last],
+            capabilities: Capabilities::default(),
+            implementation: concat!("poptape-", env!("CARGO_PKG_VERSION")).to_owned(),
+            login_delay: 0,
+            expire: None,
+            idle_timeout: 600,
+            login_timeout: None,
+            response_codes: true,
+            line_limit: 1 << 20,
+            quirks: Quirks::default(),
+            wording: Wording::default(),
+            stls: false,
         }
     }
 }
 
-/// The MD5 digest of the timestamp, brackets included, followed by the secret, in lower-case hexadecimal
-/// (RFC 1939 section 7).
-fn apop_digest(timestamp: &str, secret: &Secret) -> String {
-    let digest = Md5::new().chain_update(timestamp).chain_update(secret.reveal()).finalize();
-    digest.iter().fold(String::with_capacity(32), |mut hex, octet| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{octet:02x}");
-        hex
-    })
+impl Policy {
+    /// Whether there is such a command on this server.
+    pub(super) fn has(&self, keyword: Keyword) -> bool {
+        !self.disabled.contains(&keyword)
+    }
+
+    /// Whether a password may be sent in clear over a connection.
+    pub(super) fn plaintext_over(&self, tls: bool) -> bool {
+        tls || self.plaintext.unwrap_or(!self.stls)
+    }
+}
+
+/// A host name as it can stand in a greeting's timestamp and a status line: characters that have no place there
+/// are left out, and what is longer than a domain name may be (RFC 1939 section 7, RFC 1035 section 2.3.4).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct Host(String);
+
+impl Host {
+    /// As it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self("dewey".to_owned())
+    }
+}
+
+impl From<&str> for Host {
+    fn from(name: &str) -> Self {
+        let fits = |c: &char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '@');
+        Self(name.chars().filter(fits).take(255).collect())
+    }
+}
+
+impl From<String> for Host {
+    fn from(name: String) -> Self {
+        name.as_str().into()
+    }
+}
+
+/// Capability lists, a line an element (RFC 2449 section 5). Where one is missing, it follows from the policy.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Capabilities {
+    /// Before login, without TLS.
+    pub before_login: Option<Vec<String>>,
+    /// After login, without TLS.
+    pub after_login: Option<Vec<String>>,
+    /// Before login, under TLS.
+    pub before_login_tls: Option<Vec<String>>,
+    /// After login, under TLS.
+    pub after_login_tls: Option<Vec<String>>,
+}
+
+/// How long messages are kept (RFC 2449 section 6.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expire {
+    /// For good.
+    Never,
+    /// So many days; 0: they may go once they were retrieved.
+    #[serde(untagged)]
+    Days(u32),
+}
+
+/// Departures from the RFCs that real servers have. None by default.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in a profile")]
+pub struct Quirks {
+    /// Commands that take more arguments than they have, and leave them unread.
+    #[serde(deserialize_with = "keywords")]
+    pub extra_arguments: Vec<Keyword>,
+    /// A message may be marked as deleted again.
+    pub dele_again: bool,
+    /// USER needs no name.
+    pub user_without_name: bool,
+    /// AUTH without a mechanism lists them.
+    pub auth_lists: bool,
+    /// CAPA between USER and PASS is refused.
+    pub no_capa_after_user: bool,
+    /// A failed login ends the session.
+    pub closes_after_failed_login: bool,
+    /// After so many bad commands in a row the session ends; 0: never.
+    pub bad_commands: u32,
+}
+
+fn keywords<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Keyword>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let known = |name: &String| match Keyword::of(name.as_bytes()) {
+        Keyword::Unknown => Err(D::Error::custom(format!("there is no command {name}"))),
+        keyword => Ok(keyword),
+    };
+    names.iter().map(known).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// P3-046: the example of RFC 1939 section 7.
-    #[test]
-    fn the_digest_of_the_rfc() {
-        let policy = Policy::new([("mrose".to_owned(), Secret::new("tanstaaf"))].into_iter().collect());
-        let timestamp = "<1896.697170952@dbc.mtview.ca.us>";
-        let digest = "c4c9334bac560ecc979e58001b3e22fb";
-        assert!(policy.admits_digest("mrose", timestamp, digest));
-        assert!(!policy.admits_digest("mrose", timestamp, &digest.to_uppercase()));
-        assert!(!policy.admits_digest("mrose", "<1897.697170952@dbc.mtview.ca.us>", digest));
-        assert!(!policy.admits_digest("kcope", timestamp, digest));
-    }
-
     #[test]
     fn a_host_fits_into_a_timestamp_and_a_line() {
-        let host = |name: &str| Policy::new(Users::Any).with_host(name).host().to_owned();
+        let host = |name: &str| Host::from(name).as_str().to_owned();
         assert_eq!(host("mail.example.org"), "mail.example.org");
         assert_eq!(host("a b\r\n<c>@d\u{434}"), "abcd");
         assert_eq!(host(&"x".repeat(300)).len(), 255);

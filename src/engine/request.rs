@@ -7,7 +7,9 @@ use bytes::BytesMut;
 use memchr::memchr;
 use smallvec::SmallVec;
 
+use super::policy::Policy;
 use super::reply::Refusal;
+use super::wording::Say;
 use crate::pop3::command::Row;
 use crate::pop3::lines::split_ending;
 use crate::pop3::{Command, Keyword, State};
@@ -15,12 +17,16 @@ use crate::pop3::{Command, Keyword, State};
 /// The longest command line in octets, its ending included (RFC 2449 section 4).
 pub const MAX_COMMAND: usize = 255;
 
+/// The longest line of a SASL exchange (RFC 5034 section 4 sets none).
+pub(super) const MAX_RESPONSE: usize = 64 * 1024;
+
 /// The client's octets as lines. LF alone ends a line too. A line that is too long is never held: it counts
-/// as one refused command, once its end has come.
+/// as one refused line, once its end has come.
 #[derive(Default)]
 pub(super) struct CommandLines {
     input: BytesMut,
-    discarding: bool,
+    /// How much of a line that is too long was thrown away.
+    discarded: usize,
 }
 
 /// Half a PASS may be in there.
@@ -29,6 +35,10 @@ impl fmt::Debug for CommandLines {
         f.debug_struct("CommandLines").field("octets", &self.input.len()).finish_non_exhaustive()
     }
 }
+
+/// A line was thrown away.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLong;
 
 impl CommandLines {
     /// Takes the octets of a read.
@@ -41,15 +51,31 @@ impl CommandLines {
         !self.input.is_empty()
     }
 
-    /// The next whole line. Call until there is none: only then is what remains within bounds.
-    pub(super) fn next(&mut self) -> Option<Result<BytesMut, Refusal>> {
+    /// How many octets were not looked at.
+    pub(super) fn len(&self) -> usize {
+        self.input.len()
+    }
+
+    /// Throws away what was not looked at.
+    pub(super) fn clear(&mut self) {
+        self.input.clear();
+    }
+
+    /// How many octets the line has that is being thrown away.
+    pub(super) fn discarded(&self) -> usize {
+        self.discarded
+    }
+
+    /// The next whole line; an error in its place where it is longer than `limit`. Call until there is none:
+    /// only then is what remains within bounds.
+    pub(super) fn next(&mut self, limit: usize) -> Option<Result<BytesMut, TooLong>> {
         if let Some(end) = memchr(b'\n', &self.input) {
             let line = self.input.split_to(end + 1);
-            let too_long = std::mem::take(&mut self.discarding) || line.len() > MAX_COMMAND;
-            return Some(if too_long { Err(Refusal::TooLong) } else { Ok(line) });
+            let too_long = std::mem::take(&mut self.discarded) > 0 || line.len() > limit;
+            return Some(if too_long { Err(TooLong) } else { Ok(line) });
         }
-        if self.input.len() >= MAX_COMMAND {
-            self.discarding = true;
+        if self.discarded > 0 || self.input.len() >= limit {
+            self.discarded += self.input.len();
             self.input.clear();
         }
         None
@@ -62,38 +88,54 @@ pub(super) struct Request<'a> {
     row: &'static Row,
     /// All that follows the keyword, separator included.
     rest: &'a [u8],
+    policy: &'a Policy,
 }
 
 impl<'a> Request<'a> {
     /// Takes a line apart.
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self, Refusal> {
+    pub(super) fn parse(line: &'a [u8], policy: &'a Policy, state: State) -> Result<Self, Refusal> {
+        let unknown = if state == State::Authorization { Say::Unknown } else { Say::UnknownLater };
         let command = Command::parse(line);
-        let row = command.keyword.row().ok_or(Refusal::Unknown)?;
+        let row = command.keyword.row().ok_or(unknown)?;
         // The dissector forgives blanks before a keyword, the RFC does not.
-        let rest = split_ending(line).0.strip_prefix(command.name).ok_or(Refusal::Unknown)?;
-        Ok(Self { row, rest })
+        let rest = split_ending(line).0.strip_prefix(command.name).ok_or(unknown)?;
+        if !row.states.contains(&state) {
+            return Err(Refusal::in_state(row, state));
+        }
+        if !policy.has(row.keyword) {
+            return Err(Refusal::of(Say::NotImplemented, row));
+        }
+        Ok(Self { row, rest, policy })
     }
 
     pub(super) fn keyword(&self) -> Keyword {
         self.row.keyword
     }
 
-    /// Whether the command is legal in a state (RFC 1939 section 3).
-    pub(super) fn legal_in(&self, state: State) -> Result<(), Refusal> {
-        if self.row.states.contains(&state) { Ok(()) } else { Err(Refusal::WrongState(self.row, state)) }
-    }
-
     /// The arguments: printable ASCII, each after a single space (RFC 1939 section 3).
     pub(super) fn arguments(&self) -> Result<Arguments<'a>, Refusal> {
         let mut words = SmallVec::new();
         if !self.rest.is_empty() {
-            let list = self.rest.strip_prefix(b" ").ok_or(self.usage())?;
+            let list = self.rest.strip_prefix(b" ").ok_or_else(|| self.usage())?;
             for word in list.split(|&octet| octet == b' ') {
-                let legal = !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
-                words.push(std::str::from_utf8(word).ok().filter(|_| legal).ok_or(self.usage())?);
+                words.push(self.word(word)?);
             }
         }
+        if self.policy.quirks.extra_arguments.contains(&self.row.keyword) {
+            words.truncate(usize::from(self.row.arity.1));
+        }
         Ok(Arguments { row: self.row, words })
+    }
+
+    fn word(&self, word: &'a [u8]) -> Result<&'a str, Refusal> {
+        // A user's name may be UTF-8, which CAPA says (RFC 6856 section 2.2).
+        let wide =
+            matches!(self.row.keyword, Keyword::User | Keyword::Apop) && self.policy.has(Keyword::Utf8);
+        let legal = |&octet: &u8| octet.is_ascii_graphic() || (wide && octet >= 0x80);
+        if word.is_empty() || !word.iter().all(legal) {
+            return Err(self.usage());
+        }
+        std::str::from_utf8(word).map_err(|_| self.usage())
     }
 
     /// The arguments where their number is right.
@@ -105,19 +147,21 @@ impl<'a> Request<'a> {
 
     /// The one argument that may hold anything, spaces too (RFC 1939 section 7, PASS).
     pub(super) fn password(&self) -> Result<&'a [u8], Refusal> {
-        self.rest.strip_prefix(b" ").filter(|password| !password.is_empty()).ok_or(self.usage())
+        let password = self.rest.strip_prefix(b" ").filter(|password| !password.is_empty());
+        password.ok_or_else(|| Refusal::of(Say::NoArgument, self.row))
     }
 
-    pub(super) fn not_implemented(&self) -> Refusal {
-        Refusal::NotImplemented(self.row)
+    /// Whether a message may be marked as deleted twice.
+    pub(super) fn forgives_dele_again(&self) -> bool {
+        self.policy.quirks.dele_again
     }
 
-    pub(super) fn line_count_missing(&self) -> Refusal {
-        Refusal::LineCountMissing(self.row)
+    pub(super) fn refuse(&self, say: Say) -> Refusal {
+        Refusal::of(say, self.row)
     }
 
     fn usage(&self) -> Refusal {
-        Refusal::Usage(self.row)
+        self.refuse(Say::Usage)
     }
 }
 
@@ -132,8 +176,13 @@ impl<'a> Arguments<'a> {
     /// Whether there are as many as the command's row allows.
     pub(super) fn check_number(&self) -> Result<(), Refusal> {
         let (least, most) = self.row.arity;
-        let right = (usize::from(least)..=usize::from(most)).contains(&self.words.len());
-        if right { Ok(()) } else { Err(Refusal::Usage(self.row)) }
+        if self.words.len() < usize::from(least) {
+            Err(Refusal::of(Say::NoArgument, self.row))
+        } else if self.words.len() > usize::from(most) {
+            Err(Refusal::of(Say::ExtraArgument, self.row))
+        } else {
+            Ok(())
+        }
     }
 
     /// The argument at a place, if it is there.
@@ -143,17 +192,17 @@ impl<'a> Arguments<'a> {
 
     /// The argument at a place.
     pub(super) fn text(&self, at: usize) -> Result<&'a str, Refusal> {
-        self.get(at).ok_or(Refusal::Usage(self.row))
+        self.get(at).ok_or_else(|| Refusal::of(Say::NoArgument, self.row))
     }
 
     /// The argument at a place as a number: digits only (RFC 1939 section 4), the largest there is where they
-    /// say more.
-    pub(super) fn number(&self, at: usize) -> Result<u64, Refusal> {
+    /// say more. `bad` is what is said of anything else.
+    pub(super) fn number(&self, at: usize, bad: Say) -> Result<u64, Refusal> {
         let word = self.text(at)?;
         if word.bytes().all(|octet| octet.is_ascii_digit()) {
             Ok(word.parse().unwrap_or(u64::MAX))
         } else {
-            Err(Refusal::Usage(self.row))
+            Err(Refusal::of(bad, self.row))
         }
     }
 }
@@ -168,7 +217,7 @@ mod tests {
         // What comes next, None for a line that was too long, and how much is held then.
         let mut next = |octets: &[u8]| {
             lines.push(octets);
-            let next = lines.next().map(|line| line.ok().map(|line| line.to_vec()));
+            let next = lines.next(MAX_COMMAND).map(|line| line.ok().map(|line| line.to_vec()));
             (next, lines.input.len())
         };
         let line = |octets: &[u8]| Some(Some(octets.to_vec()));
@@ -188,7 +237,9 @@ mod tests {
     #[test]
     fn numbers_are_digits_and_wide() {
         let number = |line: &'static str| {
-            Request::parse(line.as_bytes()).and_then(|request| request.counted()?.number(0)).ok()
+            let policy = Policy::default();
+            let request = Request::parse(line.as_bytes(), &policy, State::Transaction).ok()?;
+            request.counted().ok()?.number(0, Say::BadNumber).ok()
         };
         assert_eq!(number("RETR 001\r\n"), Some(1));
         assert_eq!(number("retr 4294967297\n"), Some(4_294_967_297));

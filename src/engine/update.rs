@@ -1,27 +1,37 @@
 //! UPDATE: what was marked is removed, and the maildrop let go (RFC 1939 section 6).
 
-use super::Service;
-use super::reply::{Answer, Reply, messages};
-use crate::maildrop::Maildrop;
+use super::reply::Reply;
+use super::responder::Canned;
+use super::turn::{Stage, Turn};
+use super::wording::{Facts, Say};
+use crate::pop3::Status;
+use crate::wire::NotRemoved;
 
 /// The state that QUIT leads to from TRANSACTION. It ends with the session.
 #[derive(Debug)]
 pub(super) struct Update {
-    maildrop: Maildrop,
-    marked: Vec<bool>,
+    /// What is left.
+    facts: Facts,
+    canned: Option<Canned>,
 }
 
 impl Update {
     /// Begins with what TRANSACTION leaves.
-    pub(super) fn new(maildrop: Maildrop, marked: Vec<bool>) -> Self {
-        Self { maildrop, marked }
+    pub(super) fn new(facts: Facts, canned: Option<Canned>) -> Self {
+        Self { facts, canned }
     }
 
-    /// Removes the marked messages, releases the lock and takes leave.
-    pub(super) fn commit(self, service: &Service) -> Answer {
-        let left = self.marked.iter().filter(|&&marked| !marked).count();
-        self.maildrop.commit(&self.marked)?;
-        let left = if left == 0 { "maildrop empty".to_owned() } else { format!("{} left", messages(left)) };
-        Ok(Reply::ok(format!("{} POP3 server signing off ({left})", service.policy.host())))
+    /// Takes leave once the maildrop is closed.
+    pub(super) fn committed(self, result: Result<(), NotRemoved>) -> Turn {
+        let say = if self.facts.count == 0 { Say::QuitEmpty } else { Say::Quit };
+        match (result, self.canned) {
+            (Err(NotRemoved), canned)
+                if canned.as_ref().is_none_or(|canned| canned.status == Some(Status::Ok)) =>
+            {
+                Turn::answer(Stage::Over, Err(Say::NotRemoved.into()))
+            }
+            (_, Some(canned)) => Turn::canned(Stage::Over, canned),
+            (_, None) => Turn::answer(Stage::Over, Ok(Reply::about(say, self.facts))),
+        }
     }
 }

@@ -1,71 +1,92 @@
-//! Maildrops: the messages that a session of the built-in server serves, and where they come from.
+//! Maildrops: the messages that a session of the built-in server serves, where they come from, and who has
+//! them open.
 //!
 //! ```text
-//!   Source --open(user)--> Maildrop { messages, hold }     the lock is taken     (RFC 1939 section 4)
-//!                             |-- commit(marked) -->  messages removed, lock released      (section 6)
-//!                             '-- drop           -->  nothing removed, lock released       (section 6)
+//!   Store: a Maildir, an mbox, ...      Maildrops: who may open what            Attendant: one session's hand
+//!     snapshot() -> Snapshot      <----   open(user) -> Box<dyn Maildrop>  <----   Ask::Open    (RFC 1939 section 4)
+//!       scans, text, remove                 listing, read                   <----   Ask::Read
+//!                                           commit: removed, lock released  <----   Ask::Commit          (section 6)
+//!                                           drop: nothing removed, lock released                         (section 6)
 //! ```
+//!
+//! A format is a file with a [`Store`]; everything else here works with any of them.
 
+pub mod attendant;
+pub mod eml;
+mod files;
+pub mod maildir;
+pub mod maildrops;
 pub mod memory;
+pub mod mbox;
 pub mod message;
+pub mod normal;
 pub mod seed;
-pub mod unique_id;
+pub mod sources;
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::io::{self, Read};
 
-pub use memory::Memory;
-pub use message::{Message, load};
-pub use unique_id::UniqueId;
+use bytes::Bytes;
 
-/// Where maildrops come from. Shared by all sessions of a server.
+pub use self::attendant::Attendant;
+pub use self::maildrops::{Maildrops, Reset};
+pub use self::memory::Memory;
+pub use self::message::{Message, load};
+pub use crate::wire::mail::{Listing, NotRead, NotRemoved, OpenError, Scan, UniqueId};
+
+/// Where the maildrops of a server come from. Shared by all its sessions.
 pub trait Source: Debug + Send + Sync {
     /// Opens the maildrop of a user and locks it, so that no second session opens it before this one
     /// has let it go (RFC 1939 section 4).
-    fn open(&self, user: &str) -> Result<Maildrop, OpenError>;
+    fn open(&self, user: &str) -> Result<Box<dyn Maildrop>, OpenError>;
+
+    /// Whether opening, reading and committing touch a disk: then they are not for a thread that has other
+    /// things to do.
+    fn blocks(&self) -> bool;
 }
 
-/// Why a maildrop was not opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Another session holds it.
-    #[error("maildrop already locked")]
-    InUse,
-}
+/// A maildrop that a session has open. Dropping it releases the lock and removes nothing.
+pub trait Maildrop: Debug + Send {
+    /// Its messages as they were when it was opened.
+    fn listing(&self) -> Listing;
 
-/// Some of the marked messages are still there (RFC 1939 section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("some deleted messages not removed")]
-pub struct NotRemoved;
+    /// The octets of a message from one on, as many as are at hand and at least one before its end. Reading
+    /// on where the last read ended is cheap.
+    fn read(&mut self, message: usize, from: u64) -> Result<Bytes, NotRead>;
 
-/// A source's side of an open maildrop. Dropping it releases the lock and removes nothing.
-pub trait Hold: Debug + Send {
-    /// Removes the marked messages, all or as many as can be, and releases the lock. `marked` has a
-    /// place for each message, in the order in which they were opened.
+    /// Removes the marked messages, all or as many as can be, and releases the lock. `marked` has a place for
+    /// each message of the listing.
     fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved>;
 }
 
-/// The messages of one user as they were when the maildrop was opened. Their numbers, sizes and unique-ids
-/// stay what they are until it is let go, whatever becomes of the source meanwhile (RFC 1939 section 4).
-#[derive(Debug)]
-pub struct Maildrop {
-    messages: Arc<[Message]>,
-    hold: Box<dyn Hold>,
+/// Messages kept in one place: a format of its own.
+pub trait Store: Debug + Send + Sync {
+    /// The messages that are there now, in an order that stays.
+    fn snapshot(&self) -> io::Result<Box<dyn Snapshot>>;
+
+    /// Whether it touches a disk.
+    fn blocks(&self) -> bool {
+        true
+    }
 }
 
-impl Maildrop {
-    /// What a source opened and locked.
-    pub fn new(messages: Arc<[Message]>, hold: Box<dyn Hold>) -> Self {
-        Self { messages, hold }
-    }
+/// The messages of a store at one time. What comes later is not among them.
+pub trait Snapshot: Debug + Send {
+    /// What is known of each message.
+    fn scans(&self) -> Listing;
 
-    /// The messages: the first one has the number 1.
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
-    }
+    /// A message's octets; fails where it is gone or cannot be read.
+    fn text(&self, place: usize) -> io::Result<Text>;
 
-    /// Removes the marked messages and lets the maildrop go. `marked` has a place for each message.
-    pub fn commit(self, marked: &[bool]) -> Result<(), NotRemoved> {
-        self.hold.commit(marked)
-    }
+    /// Removes the marked messages for good and no other. A message that is gone already is no failure. After a
+    /// crash each of them is either still there or gone, and the others are whole.
+    fn remove(&self, marked: &[bool]) -> io::Result<()>;
+}
+
+/// The octets of a message.
+pub enum Text {
+    /// At hand, and with the line ends as they are sent: see [`normal`].
+    Whole(Bytes),
+    /// To be read, from the first to the last, with lines that end in CRLF or LF.
+    Stored(Box<dyn Read + Send>),
 }

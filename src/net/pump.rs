@@ -7,6 +7,7 @@ use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use super::address::Upstream;
 use super::clock::Clock;
 use super::pool::Pool;
 use super::writer::Wait;
-use crate::wire::{Action, Close, Input, Machine, Side};
+use crate::maildrop::{Attendant, Source};
+use crate::wire::{Action, Ask, Close, Input, Machine, NotRead, NotRemoved, OpenError, Side, Told};
 
 /// How long to wait for the upstream to accept.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
@@ -40,6 +42,8 @@ pub struct Surroundings<'a> {
     pub pool: &'a Pool,
     /// Where [`Action::Connect`] leads.
     pub upstream: Option<&'a Upstream>,
+    /// What [`Action::Ask`] asks.
+    pub maildrops: Option<Arc<dyn Source>>,
     /// Turns true when the session shall end.
     pub stop: watch::Receiver<bool>,
 }
@@ -52,7 +56,8 @@ pub async fn run<M: Machine>(
     around: Surroundings<'_>,
     mut after: impl FnMut(&mut M) -> Option<Wait>,
 ) {
-    let Surroundings { clock, pool, upstream, mut stop } = around;
+    let Surroundings { clock, pool, upstream, maildrops, mut stop } = around;
+    let mut attendant = maildrops.map(Attendant::new);
     let mut legs = Legs {
         client: Some(Leg::new(client)),
         server: None,
@@ -66,10 +71,14 @@ pub async fn run<M: Machine>(
         machine.handle(clock.now(), input, &mut actions);
         let mut connect = false;
         let mut over = false;
+        let mut asked = None;
+        let mut secure = None;
         for action in actions.drain(..) {
             match action {
                 Action::Connect => connect = true,
                 Action::Close => over = true,
+                Action::Ask(ask) => asked = Some(ask),
+                Action::StartTls(side) => secure = Some(side),
                 Action::WakeAt(at) if at <= clock.now() => legs.resume = true,
                 Action::WakeAt(at) => legs.timer = Some(Box::pin(sleep_until(clock.instant(at).into()))),
                 action => legs.perform(action),
@@ -79,6 +88,8 @@ pub async fn run<M: Machine>(
             wait.await;
         }
         if over {
+            // A peer that lingers keeps nobody from the maildrop.
+            drop(attendant);
             let stopped = *stop.borrow();
             if !stopped {
                 // Past the limit the peer does not listen: there is nothing left to do for it.
@@ -98,6 +109,15 @@ pub async fn run<M: Machine>(
                 },
                 _ = stop.changed() => Input::Stop,
             }
+        } else if let Some(ask) = asked {
+            // What is asked for is sent before long: until then a slow reader waits, and nothing is read.
+            match Box::pin(sent(&mut legs, &mut stop)).await {
+                Some(input) => input,
+                None => Input::Told(perform(&mut attendant, ask).await),
+            }
+        } else if let Some(side) = secure {
+            // No server of this version offers STLS; one that is asked for it all the same ends the session.
+            legs.lost(side)
         } else {
             let mut stopped = pin!(stop.changed());
             poll_fn(|cx| match stopped.as_mut().poll(cx) {
@@ -106,6 +126,45 @@ pub async fn run<M: Machine>(
             })
             .await
         };
+    }
+}
+
+/// Waits until everything is sent; gives what came instead.
+async fn sent(legs: &mut Legs, stop: &mut watch::Receiver<bool>) -> Option<Input> {
+    tokio::select! {
+        lost = poll_fn(|cx| legs.poll_sent(cx)) => lost,
+        _ = stop.changed() => Some(Input::Stop),
+    }
+}
+
+/// Asks the maildrops, on a thread of its own where it may take a while.
+async fn perform(attendant: &mut Option<Attendant>, ask: Ask) -> Told {
+    let refused = refusal(&ask);
+    let Some(mut at_hand) = attendant.take() else { return refused };
+    if !at_hand.blocks() {
+        let told = at_hand.perform(ask);
+        *attendant = Some(at_hand);
+        return told;
+    }
+    let performed = tokio::task::spawn_blocking(move || {
+        let told = at_hand.perform(ask);
+        (at_hand, told)
+    });
+    match Box::pin(performed).await {
+        Ok((back, told)) => {
+            *attendant = Some(back);
+            told
+        }
+        Err(_) => refused,
+    }
+}
+
+/// The answer where there is nobody to ask.
+fn refusal(ask: &Ask) -> Told {
+    match ask {
+        Ask::Open { .. } => Told::Opened(Err(OpenError::Unreadable)),
+        Ask::Read { .. } => Told::Read(Err(NotRead)),
+        Ask::Commit { .. } => Told::Committed(Err(NotRemoved)),
     }
 }
 
@@ -231,7 +290,7 @@ impl Legs {
                     let _ = leg.stream.set_zero_linger();
                 }
             }
-            Action::Connect | Action::Close | Action::WakeAt(_) => {}
+            Action::Connect | Action::Close | Action::WakeAt(_) | Action::Ask(_) | Action::StartTls(_) => {}
         }
     }
 
@@ -242,13 +301,8 @@ impl Legs {
             self.timer = None;
             return Poll::Ready(Input::Woke);
         }
-        for side in [Side::Client, Side::Server] {
-            if let Some(leg) = self.leg(side)
-                && !leg.unsent.is_empty()
-                && let Poll::Ready(Err(_)) = leg.poll_send(cx)
-            {
-                return Poll::Ready(self.lost(side));
-            }
+        if let Some(lost) = self.send_on(cx) {
+            return Poll::Ready(lost);
         }
         let sent = |leg: &Option<Leg>| leg.as_ref().is_none_or(|leg| leg.unsent.is_empty());
         if self.resume && sent(&self.client) && sent(&self.server) {
@@ -276,6 +330,28 @@ impl Legs {
             return Poll::Ready(input);
         }
         Poll::Pending
+    }
+
+    /// Sends what is unsent as far as it goes; gives the connection that it found lost.
+    fn send_on(&mut self, cx: &mut Context<'_>) -> Option<Input> {
+        for side in [Side::Client, Side::Server] {
+            if let Some(leg) = self.leg(side)
+                && !leg.unsent.is_empty()
+                && let Poll::Ready(Err(_)) = leg.poll_send(cx)
+            {
+                return Some(self.lost(side));
+            }
+        }
+        None
+    }
+
+    /// Ready once everything is sent, or a connection is lost.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
+        if let Some(lost) = self.send_on(cx) {
+            return Poll::Ready(Some(lost));
+        }
+        let waits = |leg: &Option<Leg>| leg.as_ref().is_some_and(|leg| !leg.unsent.is_empty());
+        if waits(&self.client) || waits(&self.server) { Poll::Pending } else { Poll::Ready(None) }
     }
 
     fn lost(&mut self, side: Side) -> Input {

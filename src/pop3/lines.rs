@@ -46,20 +46,46 @@ pub fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Appends `text`, whole lines, to `out` as it goes over the wire: one more dot before each line that
-/// begins with one. The terminator is the caller's.
-pub fn stuff(text: &[u8], out: &mut Vec<u8>) {
-    out.reserve(text.len() + 16);
-    let mut rest = text;
-    if rest.first() == Some(&b'.') {
-        out.push(b'.');
+/// Does byte-stuffing in a body that comes in pieces cut anywhere. The terminator is the caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stuffer {
+    at_line_start: bool,
+}
+
+impl Default for Stuffer {
+    fn default() -> Self {
+        Self { at_line_start: true }
     }
-    while let Some(at) = memchr::memmem::find(rest, b"\n.") {
-        out.extend_from_slice(&rest[..=at]);
-        out.push(b'.');
-        rest = &rest[at + 1..];
+}
+
+impl Stuffer {
+    /// Appends the next piece to `out` as it goes over the wire: one more dot before each line that begins
+    /// with one.
+    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut rest = piece;
+        if self.at_line_start && rest.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+        while let Some(at) = memchr::memmem::find(rest, b"\n.") {
+            out.extend_from_slice(&rest[..=at]);
+            out.push(b'.');
+            rest = &rest[at + 1..];
+        }
+        out.extend_from_slice(rest);
+        self.pass(piece);
     }
-    out.extend_from_slice(rest);
+
+    /// Whether the next piece goes over the wire as it is.
+    pub fn is_plain(&self, piece: &[u8]) -> bool {
+        !(self.at_line_start && piece.first() == Some(&b'.')) && memchr::memmem::find(piece, b"\n.").is_none()
+    }
+
+    /// Takes note of a piece that is plain and was sent as it is.
+    pub fn pass(&mut self, piece: &[u8]) {
+        if let Some(&last) = piece.last() {
+            self.at_line_start = last == b'\n';
+        }
+    }
 }
 
 /// The line as it was meant: without the dot that byte-stuffing put before it.
@@ -95,8 +121,25 @@ mod tests {
 
     fn stuffed(text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        stuff(text, &mut out);
+        Stuffer::default().push(text, &mut out);
         out
+    }
+
+    #[test]
+    fn stuffing_is_indifferent_to_the_cut() {
+        let text = b".a\r\n..b\r\n\r\n.\r\nlast";
+        for cut in 0..text.len() {
+            let (mut stuffer, mut out) = (Stuffer::default(), Vec::new());
+            for piece in [&text[..cut], &text[cut..]] {
+                if stuffer.is_plain(piece) {
+                    stuffer.pass(piece);
+                    out.extend_from_slice(piece);
+                } else {
+                    stuffer.push(piece, &mut out);
+                }
+            }
+            assert_eq!(out, stuffed(text), "cut at {cut}");
+        }
     }
 
     #[test]

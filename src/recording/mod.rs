@@ -3,7 +3,9 @@
 pub mod entry;
 pub mod exchange;
 pub mod format;
+pub mod observer;
 pub mod playback;
 
 pub use entry::{By, End, Entry, Header, How, Note};
 pub use exchange::{Assembler, Exchange};
+pub use observer::Observer;

@@ -7,19 +7,20 @@
 //!                +--- failed: -ERR [SYS/TEMP] to the client -----+
 //! ```
 
+mod served;
+
 use bytes::Bytes;
 
-use crate::pop3::Dissector;
-use crate::recording::{By, End, Entry, Header, How, Note};
+pub use self::served::Served;
+use crate::recording::{By, Entry, Header, How, Observer};
 use crate::wire::{Action, Close, Input, Machine, Micros, Side};
 
 /// A relayed session. Its entries are drained with [`Relay::entries`].
 #[derive(Debug)]
 pub struct Relay {
-    dissector: Dissector,
+    observer: Observer,
     /// Until it is known whether the upstream answers.
     header: Option<Box<Header>>,
-    entries: Vec<Entry>,
     /// Who closed first.
     first: Option<By>,
     over: bool,
@@ -28,43 +29,24 @@ pub struct Relay {
 impl Relay {
     /// A session that is described by `header`; its `server` is filled in once it is connected.
     pub fn new(header: Header) -> Self {
-        Self {
-            dissector: Dissector::new(header.secrets),
-            header: Some(Box::new(header)),
-            entries: Vec::new(),
-            first: None,
-            over: false,
-        }
+        let observer = Observer::new(header.secrets);
+        Self { observer, header: Some(Box::new(header)), first: None, over: false }
     }
 
     /// What was found since the last call.
     pub fn entries(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.entries)
+        self.observer.entries()
     }
 
     fn open(&mut self, server: Option<String>) {
         if let Some(mut header) = self.header.take() {
             header.server = server;
-            self.entries.push(Entry::Opened(header));
+            self.observer.opened(header);
         }
     }
 
-    fn dissect(&mut self, side: Side, at: Micros, octets: Bytes) {
-        let entries = &mut self.entries;
-        self.dissector.feed(side, at, octets, &mut |event| entries.push(Entry::Event(event)));
-    }
-
-    fn closed(&mut self, side: Side, how: Close, at: Micros) {
-        let entries = &mut self.entries;
-        self.dissector.close(side, &mut |event| entries.push(Entry::Event(event)));
-        self.entries.push(Entry::Closed { side, how, at });
-    }
-
     fn end(&mut self, at: Micros, by: By, how: How) {
-        let entries = &mut self.entries;
-        self.dissector.finish(&mut |event| entries.push(Entry::Event(event)));
-        let (unknown, outer) = Default::default();
-        self.entries.push(Entry::Ended(Box::new(End { at, by, how, unknown, outer })));
+        self.observer.ended(at, by, how);
         self.over = true;
     }
 }
@@ -79,19 +61,18 @@ impl Machine for Relay {
             Input::Connected(address) => self.open(Some(address.to_string())),
             Input::ConnectFailed(reason) => {
                 self.open(None);
-                let kind = "connect-failed".to_owned();
-                self.entries.push(Entry::Note(Note { at, kind, text: reason.clone() }));
                 let refusal = refusal(&reason);
-                self.dissect(Side::Server, at, refusal.clone());
+                self.observer.note(at, "connect-failed", reason);
+                self.observer.feed(Side::Server, at, refusal.clone());
                 actions.extend([Action::Send(Side::Client, refusal), Action::Close]);
                 self.end(at, By::Poptape, How::ConnectFailed);
             }
             Input::Received(side, octets) => {
                 actions.push(Action::Send(side.other(), octets.clone()));
-                self.dissect(side, at, octets);
+                self.observer.feed(side, at, octets);
             }
             Input::Closed(side, Close::Finished) => {
-                self.closed(side, Close::Finished, at);
+                self.observer.closed(side, Close::Finished, at);
                 actions.push(Action::Finish(side.other()));
                 match self.first {
                     None => self.first = Some(side.into()),
@@ -102,11 +83,12 @@ impl Machine for Relay {
                 }
             }
             Input::Closed(side, Close::Reset) => {
-                self.closed(side, Close::Reset, at);
+                self.observer.closed(side, Close::Reset, at);
                 actions.extend([Action::Reset(side.other()), Action::Close]);
                 self.end(at, side.into(), How::Reset);
             }
-            Input::Woke => {}
+            // It asks for none of these.
+            Input::Woke | Input::Told(_) | Input::TlsStarted(_) => {}
             Input::Stop => {
                 self.open(None);
                 actions.push(Action::Close);

@@ -2,7 +2,7 @@
 
 use super::super::YIELD_AFTER;
 use super::{World, check, check_mail};
-use crate::maildrop::{Memory, load};
+use crate::maildrop::load;
 use crate::wire::{Close, Input, Side};
 
 const LOGIN: &[u8] = b"USER kcope\r\nPASS secret\r\n";
@@ -40,8 +40,8 @@ fn p3_009_long_commands() {
 /// P3-010: a status line is short, whatever the user's name.
 #[test]
 fn p3_010_status_lines_are_short() {
-    let mut world = World::new(&["a"]);
-    world.policy = super::Policy::new(super::Users::Any).with_host(&"h".repeat(255)).into();
+    let policy = super::Policy { host: "h".repeat(255).into(), ..super::Policy::default() };
+    let world = World::with(&["a"], policy).of(super::Accounts::any());
     let mut session = world.connect();
     assert!(session.said.len() <= 512);
     for command in
@@ -113,7 +113,6 @@ fn p3_019_refusals() {
         "LAST",
         "XTND XLST",
         "XSENDER 1",
-        "LANG",
         "+OK",
         ".",
     ] {
@@ -126,14 +125,14 @@ fn p3_019_refusals() {
         "USER a b",
         "USER  a",
         "USER a\t",
-        "USER \u{434}",
         "PASS",
         "APOP",
         "AUTH",
-        "AUTH PLAIN",
+        "AUTH NTLM",
+        "AUTH CRAM-MD5 AA==",
         "STLS",
-        "UTF8",
-        "LANG",
+        "UTF8 x",
+        "LANG xx",
         "RPOP a",
         "XOIP 1",
         "XAUTH a",
@@ -198,7 +197,7 @@ fn stop_ends_the_session_without_a_word() {
 fn p3_018_a_large_batch_is_answered_in_turns() {
     let letter = format!("Subject: x\r\n\r\n{}", "0123456789\r\n".repeat(1000));
     let size = letter.len();
-    let world = World { source: Memory::new(load([letter])), ..World::new(&[]) };
+    let world = World::new(&[]).holding(load([letter]));
     let mut session = world.connect();
     session.ask(LOGIN);
     let replies = session.ask("RETR 1\r\nSTAT\r\n".repeat(1000).as_bytes());

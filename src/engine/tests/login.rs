@@ -1,7 +1,7 @@
 //! States, locking and login (protocol rules P3-022 to P3-048, K-3) and capabilities (P3-087 to P3-100).
 
 use super::{Way, World, check, check_mail};
-use crate::engine::{Policy, Users};
+use crate::engine::{Accounts, Policy};
 
 const READY: &str = "S: +OK POP3 server ready\n";
 
@@ -12,10 +12,8 @@ fn check_login(transcript: &str) {
 /// P3-024, P3-046: the greeting's timestamp has the form of a message-id, and APOP's digest is made with it.
 #[test]
 fn p3_046_apop() {
-    let users = [("mrose".to_owned(), super::Secret::new("tanstaaf"))].into_iter().collect();
-    let policy = Policy::new(users).with_host("dbc.mtview.ca.us");
-    let mut world = World { policy: policy.into(), ..World::new(&["a"]) };
-    world.nonce = Some("1896.697170952");
+    let policy = Policy { host: "dbc.mtview.ca.us".into(), ..Policy::default() };
+    let world = World::with(&["a"], policy).of([("mrose", "tanstaaf")].into_iter().collect());
     world.connect().play(
         "
         S: +OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>
@@ -97,7 +95,9 @@ fn p3_040_pass_follows_user() {
     };
     let capa = format!("S: +OK ...\n{CAPABILITIES}");
     between("CAPA", &capa, "+OK ...");
-    between("AUTH CRAM-MD5", "S: -ERR ...", "+OK ...");
+    between("AUTH CRAM-MD5", "S: + ...\nC: *\nS: -ERR authentication cancelled", "+OK ...");
+    between("AUTH PLAIN", "S: + ...\nC: AGtjb3BlAHdyb25n\nS: -ERR [AUTH] ...", "+OK ...");
+    between("AUTH NTLM", "S: -ERR ...", "+OK ...");
     between("AUTH", "S: -ERR ...", "+OK ...");
     for command in ["NOOP", "STAT", "XYZZY", "", "USER", "APOP kcope x", "QUIT now", "STLS", &"x".repeat(300)]
     {
@@ -109,8 +109,7 @@ fn p3_040_pass_follows_user() {
 /// P3-041: a password is all that follows the first space, octet for octet.
 #[test]
 fn p3_041_passwords_may_hold_anything() {
-    let users = [("kcope".to_owned(), super::Secret::new(" two  words\t\u{434} "))].into_iter().collect();
-    let world = World { policy: Policy::new(users).into(), ..World::new(&[]) };
+    let world = World::new(&[]).of([("kcope", " two  words\t\u{434} ")].into_iter().collect());
     let login = |password: &str| world.connect().ask(format!("USER kcope\nPASS {password}\n").as_bytes());
     assert!(login(" two  words\t\u{434} ").contains("maildrop has"));
     for wrong in ["two  words\t\u{434} ", " two  words\t\u{434}", " two", ""] {
@@ -127,14 +126,13 @@ fn p3_042_names_are_not_given_away() {
 
 #[test]
 fn any_user_is_let_in_where_the_policy_says_so() {
-    let mut world = World { policy: Policy::new(Users::Any).into(), ..World::new(&["a"]) };
+    let world = World::with(&["a"], Policy::default()).of(Accounts::any());
     assert!(
         world
             .connect()
             .ask(b"USER ada\nPASS x\n")
             .ends_with("+OK ada's maildrop has 1 message (3 octets)\r\n")
     );
-    world.nonce = Some("1");
     assert!(world.connect().ask(b"APOP bob x\n").starts_with("+OK bob's maildrop"));
 }
 
@@ -150,9 +148,12 @@ const CAPABILITIES: &str = "
     S: TOP
     S: UIDL
     S: USER
+    S: SASL SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN OAUTHBEARER XOAUTH2
     S: RESP-CODES
     S: AUTH-RESP-CODE
     S: PIPELINING
+    S: UTF8 USER
+    S: LANG
     S: IMPLEMENTATION poptape-...
     S: .
 ";
@@ -162,4 +163,20 @@ const CAPABILITIES: &str = "
 fn p3_087_capabilities() {
     check_login(&format!("C: CAPA\nS: +OK ...\n{CAPABILITIES}"));
     check_mail(&[], &format!("C: capa\nS: +OK ...\n{CAPABILITIES}\n* gone"));
+}
+
+/// P3-026, P3-027: after ten minutes of silence the server closes without a word, and nothing is removed.
+#[test]
+fn p3_026_silence_ends_the_session() {
+    const SECOND: u64 = 1_000_000;
+    let world = World::new(&["a"]);
+    let mut session = world.connect();
+    session.ask(b"USER kcope\r\nPASS secret\r\nDELE 1\r\n");
+    session.pass(599 * SECOND);
+    assert_eq!(session.ask(b"NOOP\r\n"), "+OK\r\n");
+    session.pass(1198 * SECOND);
+    assert!(!session.closed);
+    session.pass(1199 * SECOND);
+    assert!(session.closed && session.said.is_empty());
+    assert!(world.connect().ask(b"USER kcope\r\nPASS secret\r\n").ends_with("1 message (3 octets)\r\n"));
 }

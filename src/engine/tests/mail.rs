@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Way, World, check, check_mail};
-use crate::engine::Engine;
-use crate::maildrop::{Hold, Maildrop, NotRemoved, OpenError, Source, load};
-use crate::wire::Input;
+use bytes::Bytes;
+
+use crate::maildrop::{Listing, Maildrop, NotRead, NotRemoved, OpenError, Source, load};
 
 /// Sizes 3, 14, 8.
 const THREE: [&str; 3] = ["a", "b: c\n\n.dot\n", "e: f\n\n"];
@@ -214,22 +214,32 @@ fn p3_083_quit_ends_the_session_even_where_update_fails() {
     struct Stubborn;
 
     impl Source for Stubborn {
-        fn open(&self, _: &str) -> Result<Maildrop, OpenError> {
-            Ok(Maildrop::new(load(["a"]).into(), Box::new(Self)))
+        fn open(&self, _: &str) -> Result<Box<dyn Maildrop>, OpenError> {
+            Ok(Box::new(Self))
+        }
+
+        fn blocks(&self) -> bool {
+            false
         }
     }
 
-    impl Hold for Stubborn {
+    impl Maildrop for Stubborn {
+        fn listing(&self) -> Listing {
+            load(["a"]).iter().map(|message| message.scan().clone()).collect()
+        }
+
+        fn read(&mut self, _: usize, _: u64) -> Result<Bytes, NotRead> {
+            Err(NotRead)
+        }
+
         fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved> {
             assert_eq!(marked, [true]);
             Err(NotRemoved)
         }
     }
 
-    let mut session = World::new(&[]).connect();
-    session.engine = Engine::new(World::new(&[]).policy, Arc::new(Stubborn), None);
-    session.said.clear();
-    session.input(Input::Opened);
+    let world = World { source: Arc::new(Stubborn), ..World::new(&[]) };
+    let mut session = world.connect();
     session.play(
         "
         S: +OK POP3 server ready
@@ -237,6 +247,8 @@ fn p3_083_quit_ends_the_session_even_where_update_fails() {
         S: +OK
         C: PASS secret
         S: +OK kcope's maildrop has 1 message (3 octets)
+        C: RETR 1
+        S: -ERR [SYS/TEMP] message cannot be read
         C: DELE 1
         S: +OK message 1 deleted
         C: QUIT

@@ -8,37 +8,60 @@ mod mail;
 mod properties;
 mod seed;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Engine, Policy, Users};
-use crate::maildrop::{Memory, load};
+use super::{Accounts, Birth, Engine, Policy, Server};
+use crate::maildrop::{Attendant, Maildrops, Memory, Message, Source, load};
 use crate::pop3::lines::split;
-use crate::pop3::secret::Secret;
-use crate::wire::{Action, Close, Input, Machine, Side};
+use crate::wire::{Action, Close, Input, Machine, Micros, Side};
 
 /// A server with one user, kcope.
 struct World {
-    policy: Arc<Policy>,
-    source: Memory,
-    nonce: Option<&'static str>,
+    server: Arc<Server>,
+    source: Arc<dyn Source>,
+    nonce: &'static str,
 }
 
 impl World {
+    /// Without a timestamp in the greeting.
     fn new(mail: &[&'static str]) -> Self {
-        let users: Users = [("kcope".to_owned(), Secret::new("secret"))].into_iter().collect();
+        Self::with(mail, Policy { apop: false, ..Policy::default() })
+    }
+
+    fn with(mail: &[&'static str], policy: Policy) -> Self {
+        let accounts: Accounts = [("kcope", "secret")].into_iter().collect();
         Self {
-            policy: Arc::new(Policy::new(users)),
-            source: Memory::new(load(mail.iter().copied())),
-            nonce: None,
+            server: Arc::new(Server { policy, accounts }),
+            source: Arc::new(Maildrops::new(vec![Arc::new(Memory::new(load(mail.iter().copied())))])),
+            nonce: "1896.697170952",
         }
     }
 
+    /// The same server with these users.
+    fn of(self, accounts: Accounts) -> Self {
+        let policy = self.server.policy.clone();
+        Self { server: Arc::new(Server { policy, accounts }), ..self }
+    }
+
+    /// The same server with these messages.
+    fn holding(self, messages: Vec<Message>) -> Self {
+        Self { source: Arc::new(Maildrops::new(vec![Arc::new(Memory::new(messages))])), ..self }
+    }
+
     fn connect(&self) -> Session {
-        let source = Arc::new(self.source.clone());
-        let engine = Engine::new(Arc::clone(&self.policy), source, self.nonce);
-        let mut session = Session { engine, said: Vec::new(), most: 0, closed: false };
+        self.connect_at(0)
+    }
+
+    /// A session that begins at a time since the server did.
+    fn connect_at(&self, at: Micros) -> Session {
+        let birth = Birth { nonce: self.nonce.to_owned(), at, tls: false };
+        let engine = Engine::new(Arc::clone(&self.server), birth);
+        let attendant = Some(Attendant::new(Arc::clone(&self.source)));
+        let mut session =
+            Session { engine, attendant, now: 0, alarm: None, said: Vec::new(), most: 0, closed: false };
         session.input(Input::Opened);
         session
     }
@@ -47,6 +70,10 @@ impl World {
 /// A session and a driver that keeps to the engine's terms.
 struct Session {
     engine: Engine,
+    attendant: Option<Attendant>,
+    now: Micros,
+    /// When the engine wants to be woken.
+    alarm: Option<Micros>,
     /// What the server said and nobody looked at yet.
     said: Vec<u8>,
     /// The most octets that came between two inputs.
@@ -56,22 +83,40 @@ struct Session {
 
 impl Session {
     fn input(&mut self, input: Input) {
-        let mut next = Some(input);
-        while let Some(input) = next.take() {
+        let mut next = VecDeque::from([input]);
+        while let Some(input) = next.pop_front() {
             let mut actions = Vec::new();
             let before = self.said.len();
-            self.engine.handle(0, input, &mut actions);
+            self.engine.handle(self.now, input, &mut actions);
             for action in actions {
                 assert!(!self.closed, "{action:?} after the end");
                 match action {
                     Action::Send(Side::Client, octets) => self.said.extend_from_slice(&octets),
-                    Action::Close => self.closed = true,
-                    Action::WakeAt(0) => next = Some(Input::Woke),
+                    Action::Close => {
+                        self.closed = true;
+                        self.attendant = None;
+                    }
+                    Action::WakeAt(at) if at <= self.now => next.push_back(Input::Woke),
+                    Action::WakeAt(at) => self.alarm = Some(at),
+                    Action::Ask(ask) => {
+                        let attendant = self.attendant.as_mut().unwrap();
+                        next.push_back(Input::Told(attendant.perform(ask)));
+                    }
+                    Action::StartTls(side) => next.push_back(Input::TlsStarted(side)),
                     other => unreachable!("{other:?}"),
                 }
             }
             self.most = self.most.max(self.said.len() - before);
         }
+    }
+
+    /// Lets time pass, waking the engine when it wants to be woken.
+    fn pass(&mut self, now: Micros) {
+        while let Some(at) = self.alarm.take_if(|at| *at <= now) {
+            self.now = at;
+            self.input(Input::Woke);
+        }
+        self.now = now;
     }
 
     fn send(&mut self, octets: &[u8]) {

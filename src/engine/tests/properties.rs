@@ -6,7 +6,6 @@ use memchr::memchr_iter;
 use proptest::prelude::*;
 
 use super::{Session, World};
-use crate::engine::Stage;
 use crate::maildrop::{Message, load};
 use crate::pop3::dissect::{Outcome, Request};
 use crate::pop3::{Dissector, Event, Keyword, Secrets, State, Status};
@@ -20,8 +19,19 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "USER", "PASS", "APOP", "STAT", "LIST", "retr", "DELE", "noop", "RSET", "TOP", "UIDL", "CAPA",
         "Capa", "AUTH", "STLS", "UTF8", "LANG", "LAST", "XTND", "XYZZY", "", " ",
     ]);
-    let odd =
-        prop::sample::select(vec!["AUTH PLAIN", "AUTH PLAIN AGEAYg==", "AGEAYg==", "*", "XTND XMIT", "."]);
+    let odd = prop::sample::select(vec![
+        "AUTH PLAIN",
+        "AUTH PLAIN AGEAYg==",
+        "AGEAYg==",
+        "AUTH PLAIN AGtjb3BlAHNlY3JldA==",
+        "AGtjb3BlAHNlY3JldA==",
+        "AUTH LOGIN",
+        "AUTH CRAM-MD5",
+        "AUTH XOAUTH2 =",
+        "*",
+        "XTND XMIT",
+        ".",
+    ]);
     prop_oneof![
         4 => Just(b"USER kcope\r\nPASS secret\r\n".to_vec()),
         6 => (keyword.clone(), number.clone()).prop_map(|(word, n)| format!("{word} {n}\r\n").into_bytes()),
@@ -71,17 +81,15 @@ impl Pair {
     fn observe(&mut self) {
         let said = std::mem::take(&mut self.session.said);
         self.feed(Side::Server, said.into());
-        let state = match &self.session.engine.stage {
-            Some(Stage::Transaction(_)) => State::Transaction,
-            None if self.logged_in() => State::Update,
-            Some(Stage::Authorization(_)) | None => State::Authorization,
+        let state = match self.session.engine.state() {
+            State::Update if !self.logged_in() => State::Authorization,
+            state => state,
         };
         assert_eq!(self.dissector.state(), state);
     }
 
     fn logged_in(&self) -> bool {
-        let is_pass = |outcome: &&Outcome| outcome.request == Some(Request::Command(Keyword::Pass));
-        self.outcomes.iter().filter(is_pass).any(|outcome| outcome.status == Some(Status::Ok))
+        self.outcomes.iter().any(|outcome| outcome.after == State::Transaction)
     }
 }
 
@@ -95,7 +103,10 @@ proptest! {
         let mut pair = Pair::new();
         let (mut rest, mut cuts) = (&octets[..], cuts.iter().cycle());
         while let (false, Some(&cut)) = (rest.is_empty(), cuts.next()) {
-            let (chunk, tail) = rest.split_at(cut.min(rest.len()));
+            // SASL cannot be pipelined (RFC 5034 section 4): what follows AUTH waits for its answer.
+            let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let most = if octets.windows(4).any(|word| word.eq_ignore_ascii_case(b"AUTH")) { line } else { rest.len() };
+            let (chunk, tail) = rest.split_at(cut.min(most));
             pair.send(chunk);
             rest = tail;
         }
@@ -107,7 +118,7 @@ proptest! {
         let sizes = load(MAIL).iter().map(Message::size).collect::<Vec<_>>();
         for outcome in &pair.outcomes {
             prop_assert!(outcome.complete, "{:?}", outcome);
-            prop_assert!(matches!(outcome.status, Some(Status::Ok | Status::Err)), "{:?}", outcome);
+            prop_assert!(outcome.status.is_some(), "{:?}", outcome);
             prop_assert!(outcome.n == 0 || outcome.request.is_some(), "{:?}", outcome);
             let retr = outcome.request == Some(Request::Command(Keyword::Retr));
             if retr && outcome.status == Some(Status::Ok) {

@@ -1,7 +1,7 @@
 //! The conversation of RFC 1939 section 10 as textbooks retell it (S-01 to S-21).
 
 use super::{Way, World, check};
-use crate::maildrop::{Memory, seed};
+use crate::maildrop::seed;
 
 const LOGIN: &str = "
     S: +OK POP3 server ready
@@ -13,7 +13,7 @@ const LOGIN: &str = "
 
 fn check_seed(transcripts: &[&str]) {
     for way in [Way::InTurn, Way::AtOnce, Way::Octets] {
-        let world = World { source: Memory::new(seed::messages()), ..World::new(&[]) };
+        let world = World::new(&[]).holding(seed::messages());
         for transcript in transcripts {
             let transcript = transcript.replace("(login)", LOGIN);
             world.connect().play(&transcript, way);

@@ -1,10 +1,14 @@
 //! What can happen on a connection, what can be done to it. The whole contract between the state
 //! machines and the world: they take an [`Input`], they return [`Action`]s, `net::pump` performs them.
 
+pub mod mail;
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+
+pub use self::mail::{Ask, Listing, NotRead, NotRemoved, OpenError, Told};
 
 /// Microseconds since the session began. The wall clock is known once, in the recording's header.
 pub type Micros = u64;
@@ -60,6 +64,10 @@ pub enum Input {
     Closed(Side, Close),
     /// The time asked for by [`Action::WakeAt`] has come.
     Woke,
+    /// What came of an [`Action::Ask`].
+    Told(Told),
+    /// TLS stands towards a side: what comes from it from now on is what it protects.
+    TlsStarted(Side),
     /// poptape was asked to stop: end the session.
     Stop,
 }
@@ -77,8 +85,13 @@ pub enum Action {
     Reset(Side),
     /// The session is over: once everything is sent, close what is still open.
     Close,
-    /// Give [`Input::Woke`] at this time, replacing an earlier wish.
+    /// Give [`Input::Woke`] at this time, replacing an earlier wish. A time that has come already is a wish
+    /// of its own: once everything is sent.
     WakeAt(Micros),
+    /// Ask the maildrops once everything is sent, and give [`Input::Told`] before any other octets.
+    Ask(Ask),
+    /// Let a side begin its TLS handshake once everything is sent, and give [`Input::TlsStarted`].
+    StartTls(Side),
 }
 
 /// A session's state machine: relay, engine and replay alike.

@@ -1,0 +1,149 @@
+//! The front of a verb that serves: where it listens, how long, what is run against it.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::command::run_command;
+use super::failure::{Failure, Verdict};
+use super::output::{say, warn, write_whole};
+use crate::net::address::ListenAddress;
+use crate::net::listen::Listener;
+
+/// What all such verbs are told alike.
+#[derive(Debug, Args)]
+pub(super) struct Front {
+    /// Where to listen; may be repeated. Port 0 picks a free one
+    #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1:1110")]
+    listen: Vec<ListenAddress>,
+
+    /// Print nothing but the ready line, warnings and the summary
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Show the headers of messages; twice: every line
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// End after this many sessions
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) sessions: Option<u32>,
+
+    /// Write the ready line to this file too, once it is true
+    #[arg(long, value_name = "PATH")]
+    ready_file: Option<PathBuf>,
+
+    /// Run this once ready, with POP3_HOST, POP3_PORT and POP3_URL set and {host}, {port}, {url} filled in;
+    /// end when it ends
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Front {
+    /// How much is to be seen of sessions: None: nothing; else how often -v was given.
+    pub(super) fn verbosity(&self) -> Option<u8> {
+        (!self.quiet).then_some(self.verbose)
+    }
+
+    /// Listens, says so, and runs `serve` until it is over, the command ends or a signal comes.
+    pub(super) async fn run<F: Future<Output = ()>>(
+        &self,
+        serve: impl FnOnce(Vec<Listener>, watch::Receiver<bool>) -> F,
+    ) -> Result<Verdict, Failure> {
+        let mut listeners = Vec::new();
+        for address in &self.listen {
+            listeners.push(bind(address.0).await?);
+        }
+        let Some(first) = listeners.first().map(|listener| listener.address) else {
+            return Err(Failure::usage("there is nothing to listen on"));
+        };
+        let (stop, stopped) = watch::channel(false);
+        watch_signals(stop.clone())?;
+        ready(&listeners, self.ready_file.as_deref())?;
+        let over = serve(listeners, stopped);
+        if self.command.is_empty() {
+            over.await;
+            Ok(Verdict::Clean)
+        } else {
+            run_command(&self.command, first, &stop, over).await
+        }
+    }
+}
+
+/// Runs a verb's sessions on this thread.
+pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+    raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime(format!("cannot start: {error}")))?;
+    Ok(runtime.block_on(future))
+}
+
+/// A proxied session takes two descriptors: as many as the system lets us have.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // With the limit as it was there is room for fewer sessions, and accepting says so when it is reached.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Binds; a busy port is said to be one.
+pub(super) async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
+    Listener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port with -l (0 picks a free one)",
+            ErrorKind::PermissionDenied => "; ports below 1024 need privileges: choose another with -l",
+            _ => "",
+        };
+        Failure::runtime(format!("cannot listen on {address}: {error}{hint}"))
+    })
+}
+
+/// Says that a listener is ready, in the one form that scripts wait for.
+fn ready(listeners: &[Listener], file: Option<&Path>) -> Result<(), Failure> {
+    let mut lines = String::new();
+    for listener in listeners {
+        if !listener.address.ip().is_loopback() {
+            warn(&format!("{} can be reached from other machines", listener.address));
+        }
+        lines = format!("{lines}ready {}\n", url(listener.address));
+    }
+    if let Some(path) = file {
+        write_whole(path, lines.as_bytes()).map_err(|error| Failure::writing(path, &error))?;
+    }
+    say(lines.trim_end());
+    Ok(())
+}
+
+/// A listener as clients are told of it.
+pub(super) fn url(address: SocketAddr) -> String {
+    format!("pop3://{address}")
+}
+
+/// Turns `stop` true at the first SIGINT or SIGTERM; a second one ends the process at once.
+fn watch_signals(stop: watch::Sender<bool>) -> Result<(), Failure> {
+    let cannot = |error| Failure::runtime(format!("cannot watch for signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    tokio::spawn(async move {
+        for code in [None, Some(130)] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if let Some(code) = code {
+                std::process::exit(code);
+            }
+            stop.send_replace(true);
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Sessions of the built-in server, seen and recorded: what `serve` and `replay` have in common.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use super::failure::{Failure, Verdict};
+use super::front::Front;
+use super::outlets::Outlets;
+use super::output::{say, warn};
+use super::proxy::GENERATOR;
+use crate::engine::Scene;
+use crate::net::listen::serve;
+use crate::net::server::House;
+use crate::pop3::Secrets;
+use crate::recording::format::FORMATS;
+use crate::render::units::counted;
+use crate::sink::Sink;
+use crate::sink::tally::Tally;
+
+/// What becomes of what is said.
+#[derive(Debug, Args)]
+pub(super) struct Observed {
+    /// Record the sessions into this folder, one file a session
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+
+    /// The recordings' format; may be repeated
+    #[arg(long, value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name())), default_value = "json")]
+    format: Vec<String>,
+}
+
+/// A verb's server before it runs.
+pub(super) struct Host<'a> {
+    front: &'a Front,
+    outlets: Outlets,
+    tally: Tally,
+}
+
+impl<'a> Host<'a> {
+    /// Opens the screen and the folder.
+    pub(super) fn open(observed: &Observed, front: &'a Front, color: bool) -> Result<Self, Failure> {
+        let formats: Vec<&str> = observed.format.iter().map(String::as_str).collect();
+        let tally = Tally::default();
+        let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
+        let folder = observed.output.as_deref();
+        let outlets = Outlets::open(folder, &formats, front.verbosity(), color, others)?;
+        Ok(Self { front, outlets, tally })
+    }
+
+    /// Serves; `scene` is asked for each session by its number, from 1.
+    pub(super) async fn run(
+        self,
+        scene: impl Fn(u32) -> Scene + Clone + Send + 'static,
+    ) -> Result<Verdict, Failure> {
+        let Self { front, outlets, tally } = self;
+        let house = Arc::new(House::new(GENERATOR, Secrets::Redact));
+        let queues = outlets.queues.clone();
+        let verdict = front
+            .run(|listeners, stopped| {
+                let stop = stopped.clone();
+                let session = move |accepted: crate::net::listen::Accepted| {
+                    let (number, queues) = (accepted.number, queues.clone());
+                    let put = move |entries| queues.put(number, entries);
+                    Arc::clone(&house).session(scene(number), accepted, stop.clone(), put)
+                };
+                serve(listeners, front.sessions, stopped, |problem| warn(&problem), session)
+            })
+            .await;
+        let failed = outlets.close().await;
+        let counts = tally.counts();
+        say(&format!(
+            "{}, {}, {} -ERR",
+            counted(counts.sessions, "session"),
+            counted(counts.exchanges, "exchange"),
+            counts.errors,
+        ));
+        let verdict = verdict?;
+        if verdict == Verdict::Clean && !failed.is_empty() {
+            return Err(Failure::runtime("the recordings are not complete: see the warning above"));
+        }
+        Ok(verdict)
+    }
+}

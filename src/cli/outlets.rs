@@ -1,0 +1,92 @@
+//! Where sessions' entries go, and the threads that take them: what all verbs that have live sessions share.
+
+use std::path::Path;
+
+use super::failure::Failure;
+use super::output::warn;
+use crate::net::writer::{Queue, Wait, Writer};
+use crate::recording::format::named;
+use crate::recording::{Entry, Note};
+use crate::render::text::Verbosity;
+use crate::sink::Sink;
+use crate::sink::console::Console;
+use crate::sink::recorder::{Announce, Paths, Recorder};
+
+/// Where sessions' entries go, and the threads that take them.
+pub(super) struct Outlets {
+    pub(super) queues: Queues,
+    screen: Option<Writer>,
+    record: Writer,
+    pub(super) paths: Option<Paths>,
+}
+
+/// One queue a thread.
+#[derive(Debug, Clone)]
+pub(super) struct Queues {
+    screen: Option<Queue>,
+    record: Queue,
+}
+
+impl Queues {
+    /// Hands entries on; gives what the session has to wait for.
+    pub(super) fn put(&self, session: u32, entries: Vec<Entry>) -> Option<Wait> {
+        let screen = self.screen.as_ref().and_then(|screen| screen.put(session, entries.clone()));
+        let record = self.record.put(session, entries);
+        match (screen, record) {
+            (Some(screen), Some(record)) => Some(Box::pin(async move {
+                screen.await;
+                record.await;
+            })),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+impl Outlets {
+    /// Starts the live console (None: quiet; else how often -v was given), the recorder (None: nothing is
+    /// recorded) and what else takes entries.
+    pub(super) fn open(
+        folder: Option<&Path>,
+        formats: &[&str],
+        verbose: Option<u8>,
+        color: bool,
+        others: Vec<Box<dyn Sink + Send>>,
+    ) -> Result<Self, Failure> {
+        let cannot = |error| Failure::runtime(format!("cannot start a writer's thread: {error}"));
+        let (mut screen, mut screen_queue, mut announce) = (None, None, None);
+        if let Some(verbose) = verbose {
+            let console = Console::new(Box::new(std::io::stdout()), color, Verbosity::of_count(verbose));
+            let (writer, queue) =
+                Writer::start(vec![Box::new(console)], |problem| warn(&problem)).map_err(cannot)?;
+            let queue = queue.of_screen();
+            let told = queue.clone();
+            let tell: Announce = Box::new(move |session, path| {
+                let (kind, text) = (Console::RECORDED.to_owned(), path.display().to_string());
+                told.try_put(session, Entry::Note(Note { at: 0, kind, text }));
+            });
+            (screen, screen_queue, announce) = (Some(writer), Some(queue), Some(tell));
+        }
+        let (mut sinks, mut paths) = (others, None);
+        if let Some(folder) = folder {
+            let formats = formats.iter().filter_map(|name| named(name)).collect();
+            let recorder = Recorder::new(folder, formats, announce).map_err(|error| {
+                Failure::runtime(format!("cannot record into the folder {}: {error}", folder.display()))
+            })?;
+            paths = Some(recorder.paths());
+            sinks.insert(0, Box::new(recorder));
+        }
+        let (record, queue) = Writer::start(sinks, |problem| warn(&problem)).map_err(cannot)?;
+        Ok(Self { queues: Queues { screen: screen_queue, record: queue }, screen, record, paths })
+    }
+
+    /// Waits until all is written, for a screen only as long as it takes anything. Gives the names of the sinks
+    /// that failed to record.
+    pub(super) async fn close(self) -> Vec<&'static str> {
+        drop(self.queues);
+        let failed = self.record.join().await;
+        if let Some(screen) = self.screen {
+            screen.join_screen().await;
+        }
+        failed
+    }
+}

@@ -1,0 +1,63 @@
+//! `poptape serve`: a POP3 server over a maildrop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::failure::{Failure, Verdict};
+use super::front::{Front, block_on};
+use super::host::{Host, Observed};
+use super::settings::Settings;
+use super::source;
+use crate::engine::{Scene, Server};
+use crate::maildrop::Source;
+
+/// Serve messages as a POP3 server: for tests, or to look at mail
+#[derive(Debug, Args)]
+#[command(after_help = concat!(
+    "Examples:\n",
+    "  poptape serve --user kcope:secret mail.mbox\n",
+    "  poptape serve --user any -l 127.0.0.1:0 --quiet letters/ -- pytest -q\n\n",
+    "A SOURCE is a recording or a folder of them, a Maildir, an mbox, an .eml file, a folder of .eml files, or a\n",
+    "folder of users with their .eml files in user@host/INBOX.\n\n",
+    "Exit codes: 0 done and clean; 1 a source could be read only in part; 2 bad usage, or a source of which\n",
+    "nothing could be read; 3 a port or disk failed; the command's own where it fails."
+))]
+pub(super) struct Arguments {
+    /// Where the messages are; several are put one behind the other
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<PathBuf>,
+
+    #[command(flatten)]
+    settings: Settings,
+
+    /// Deletions reach the source at QUIT; otherwise they hold in memory for the run
+    #[arg(long)]
+    writable: bool,
+
+    #[command(flatten)]
+    observed: Observed,
+
+    #[command(flatten)]
+    front: Front,
+}
+
+pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
+    let profile = arguments.settings.profile()?;
+    let accounts = arguments.settings.accounts(&profile)?.ok_or_else(|| {
+        Failure::usage("nobody could log in: give --user NAME:PASSWORD, or --user any to let everybody in")
+    })?;
+    let (maildrops, verdict) = source::maildrops(&arguments.sources)?;
+    let unique_ids = profile.unique_ids().map_err(Failure::usage)?;
+    let maildrops = maildrops
+        .reset(profile.rest.reset.unwrap_or_default())
+        .locking(!profile.rest.shared)
+        .writable(arguments.writable)
+        .unique_ids(unique_ids);
+    let server = Arc::new(Server { policy: profile.policy, accounts });
+    let source: Arc<dyn Source> = Arc::new(maildrops);
+    let scene = move |_| Scene { server: Arc::clone(&server), source: Arc::clone(&source), script: None };
+    let ended = block_on(Host::open(&arguments.observed, &arguments.front, color)?.run(scene))??;
+    Ok(if ended == Verdict::Clean { verdict } else { ended })
+}

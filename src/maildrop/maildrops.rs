@@ -1,0 +1,426 @@
+//! Who may open which messages: every user gets a maildrop of their own, made from the same stores or from
+//! stores of their own; locks, and deletions that do not reach a store, are kept here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{ErrorKind, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::normal::{Normalizer, PIECE};
+use super::{
+    Listing, Maildrop, NotRead, NotRemoved, OpenError, Scan, Snapshot, Source, Store, Text, UniqueId,
+};
+
+/// How long deletions hold where they do not reach the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reset {
+    /// As long as the server runs.
+    #[default]
+    Never,
+    /// Until the session is over: the next one finds every message again.
+    Session,
+}
+
+/// The maildrops of a server. A clone is the same maildrops.
+#[derive(Debug, Clone)]
+pub struct Maildrops {
+    shared: Arc<Shared>,
+    reset: Reset,
+    locking: bool,
+    writable: bool,
+    unique_ids: Arc<[UniqueId]>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// For every user that has none of their own.
+    common: Vec<Arc<dyn Store>>,
+    /// By user name.
+    own: BTreeMap<String, Vec<Arc<dyn Store>>>,
+    users: Mutex<Users>,
+}
+
+/// Users appear here by what they do, not by their name alone: where any name is accepted, logging in costs
+/// no memory beyond the session.
+#[derive(Debug, Default)]
+struct Users {
+    /// Whose maildrop is open.
+    locked: HashSet<String>,
+    /// What users have deleted, where it is kept here.
+    deleted: HashMap<String, HashSet<UniqueId>>,
+}
+
+impl Maildrops {
+    /// Each user's maildrop holds the messages of all these stores, in this order.
+    pub fn new(stores: Vec<Arc<dyn Store>>) -> Self {
+        Self::with_own(stores, BTreeMap::new())
+    }
+
+    /// The same, but for users who have stores of their own.
+    pub fn with_own(common: Vec<Arc<dyn Store>>, own: BTreeMap<String, Vec<Arc<dyn Store>>>) -> Self {
+        let shared = Shared { common, own, users: Mutex::default() };
+        Self {
+            shared: Arc::new(shared),
+            reset: Reset::default(),
+            locking: true,
+            writable: false,
+            unique_ids: Arc::default(),
+        }
+    }
+
+    /// How long deletions hold; without meaning where they reach the store.
+    pub fn reset(self, reset: Reset) -> Self {
+        Self { reset, ..self }
+    }
+
+    /// Whether a maildrop is open once at a time for each user (RFC 1939 section 4), as it is by default.
+    pub fn locking(self, locking: bool) -> Self {
+        Self { locking, ..self }
+    }
+
+    /// Whether UPDATE removes messages from the stores; by default it does not.
+    pub fn writable(self, writable: bool) -> Self {
+        Self { writable, ..self }
+    }
+
+    /// Gives the first messages of each maildrop these unique-ids, in order, instead of their own.
+    pub fn unique_ids(self, unique_ids: Vec<UniqueId>) -> Self {
+        Self { unique_ids: unique_ids.into(), ..self }
+    }
+
+    fn stores(&self, user: &str) -> &[Arc<dyn Store>] {
+        self.shared.own.get(user).unwrap_or(&self.shared.common)
+    }
+}
+
+impl Shared {
+    /// The users are whole between any two statements, so a panic elsewhere has left them sound.
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Maildrops {
+    fn open(&self, user: &str) -> Result<Box<dyn Maildrop>, OpenError> {
+        let lock = Lock::take(self, user)?;
+        let snapshots = self.stores(user).iter().map(|store| store.snapshot()).collect::<Result<Vec<_>, _>>();
+        let snapshots = snapshots.map_err(|_| OpenError::Unreadable)?;
+        let users = self.shared.users();
+        let (listing, places) = arrange(&snapshots, users.deleted.get(user), &self.unique_ids);
+        drop(users);
+        Ok(Box::new(Open { lock, maildrops: self.clone(), snapshots, listing, places, reading: None }))
+    }
+
+    fn blocks(&self) -> bool {
+        let own = self.shared.own.values().flatten();
+        self.shared.common.iter().chain(own).any(|store| store.blocks())
+    }
+}
+
+/// Where each message of the listing stands: snapshot, place in it.
+type Places = Vec<(usize, usize)>;
+
+/// Puts the snapshots one behind the other without what was deleted. An id that two messages have gets a
+/// number, so that ids stay unique.
+fn arrange(
+    snapshots: &[Box<dyn Snapshot>],
+    deleted: Option<&HashSet<UniqueId>>,
+    unique_ids: &[UniqueId],
+) -> (Listing, Places) {
+    if let ([snapshot], None, []) = (snapshots, deleted, unique_ids) {
+        let listing = snapshot.scans();
+        let places = (0..listing.len()).map(|place| (0, place)).collect();
+        return (listing, places);
+    }
+    let (mut listing, mut places, mut seen) = (Vec::new(), Vec::new(), HashMap::new());
+    let mut given = unique_ids.iter();
+    for (at, snapshot) in snapshots.iter().enumerate() {
+        for (place, scan) in snapshot.scans().iter().enumerate() {
+            let id = given.next().unwrap_or(&scan.unique_id);
+            let copies: &mut u32 = seen.entry(id.clone()).or_default();
+            *copies += 1;
+            let another = (*copies > 1).then(|| UniqueId::new(format!("{id}.{copies}")));
+            let unique_id = another.flatten().unwrap_or_else(|| id.clone());
+            if deleted.is_none_or(|deleted| !deleted.contains(&unique_id)) {
+                listing.push(Scan { unique_id, ..scan.clone() });
+                places.push((at, place));
+            }
+        }
+    }
+    (listing.into(), places)
+}
+
+/// A user's lock, as long as it lives.
+#[derive(Debug)]
+struct Lock {
+    shared: Arc<Shared>,
+    user: String,
+    locked: bool,
+}
+
+impl Lock {
+    fn take(maildrops: &Maildrops, user: &str) -> Result<Self, OpenError> {
+        if maildrops.locking && !maildrops.shared.users().locked.insert(user.to_owned()) {
+            return Err(OpenError::InUse);
+        }
+        let shared = Arc::clone(&maildrops.shared);
+        Ok(Self { shared, user: user.to_owned(), locked: maildrops.locking })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.locked {
+            self.shared.users().locked.remove(&self.user);
+        }
+    }
+}
+
+/// A maildrop that a session has open.
+#[derive(Debug)]
+struct Open {
+    lock: Lock,
+    maildrops: Maildrops,
+    snapshots: Vec<Box<dyn Snapshot>>,
+    listing: Listing,
+    places: Places,
+    reading: Option<Reading>,
+}
+
+impl Maildrop for Open {
+    fn listing(&self) -> Listing {
+        Arc::clone(&self.listing)
+    }
+
+    fn read(&mut self, message: usize, from: u64) -> Result<Bytes, NotRead> {
+        let on = self.reading.take().filter(|reading| reading.message == message && reading.at <= from);
+        let mut reading = if let Some(reading) = on {
+            reading
+        } else {
+            let &(snapshot, place) = self.places.get(message).ok_or(NotRead)?;
+            let text = self.snapshots[snapshot].text(place).map_err(|_| NotRead)?;
+            Reading { message, at: 0, text, normalizer: Normalizer::default(), ended: false }
+        };
+        let octets = reading.read(from)?;
+        self.reading = Some(reading);
+        Ok(octets)
+    }
+
+    fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved> {
+        if !marked.contains(&true) {
+            return Ok(());
+        }
+        if self.maildrops.writable {
+            let mut of_each: Vec<_> =
+                self.snapshots.iter().map(|one| vec![false; one.scans().len()]).collect();
+            for (&(snapshot, place), &marked) in self.places.iter().zip(marked) {
+                of_each[snapshot][place] = marked;
+            }
+            let parts = self.snapshots.iter().zip(&of_each).filter(|(_, marked)| marked.contains(&true));
+            // One that fails does not keep the others.
+            let failed = parts.filter(|(snapshot, marked)| snapshot.remove(marked).is_err()).count();
+            return if failed == 0 { Ok(()) } else { Err(NotRemoved) };
+        }
+        if self.maildrops.reset == Reset::Never {
+            let gone = self.listing.iter().zip(marked).filter(|&(_, &marked)| marked);
+            let gone = gone.map(|(scan, _)| scan.unique_id.clone());
+            self.lock.shared.users().deleted.entry(self.lock.user.clone()).or_default().extend(gone);
+        }
+        Ok(())
+    }
+}
+
+/// A message that is being read.
+struct Reading {
+    message: usize,
+    /// How many octets of it were given.
+    at: u64,
+    text: Text,
+    normalizer: Normalizer,
+    ended: bool,
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reading")
+            .field("message", &self.message)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much of a message that lies in memory is given at once. It is not copied.
+const SLICE: usize = 256 * 1024;
+
+impl Reading {
+    /// Octets from one on; those before it are skipped.
+    fn read(&mut self, from: u64) -> Result<Bytes, NotRead> {
+        if let Text::Whole(octets) = &self.text {
+            let start = usize::try_from(from).unwrap_or(usize::MAX).min(octets.len());
+            self.at = from;
+            return Ok(octets.slice(start..octets.len().min(start + SLICE)));
+        }
+        loop {
+            let next = self.next()?;
+            let end = self.at + next.len() as u64;
+            if next.is_empty() || end > from {
+                let skip = usize::try_from(from - self.at.min(from)).unwrap_or(usize::MAX).min(next.len());
+                self.at = end;
+                return Ok(next.slice(skip..));
+            }
+            self.at = end;
+        }
+    }
+
+    /// The next piece; empty at the end.
+    fn next(&mut self) -> Result<Bytes, NotRead> {
+        let Text::Stored(stored) = &mut self.text else { return Ok(Bytes::new()) };
+        let mut out = Vec::new();
+        let mut piece = vec![0; PIECE];
+        while out.is_empty() && !self.ended {
+            match stored.read(&mut piece) {
+                Ok(0) => {
+                    self.ended = true;
+                    self.normalizer.finish(&mut out);
+                }
+                Ok(read) => self.normalizer.push(&piece[..read], &mut out),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Err(NotRead),
+            }
+        }
+        Ok(out.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Memory, load};
+    use super::*;
+
+    fn three() -> Maildrops {
+        Maildrops::new(vec![Arc::new(Memory::new(load(["a", "b", "c"])))])
+    }
+
+    fn open(source: &Maildrops, user: &str) -> Box<dyn Maildrop> {
+        source.open(user).unwrap()
+    }
+
+    fn texts(maildrop: &mut dyn Maildrop) -> Vec<Bytes> {
+        (0..maildrop.listing().len()).map(|place| maildrop.read(place, 0).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_maildrop_is_open_once_at_a_time_for_each_user() {
+        let source = three();
+        let first = open(&source, "kcope");
+        assert_eq!(source.clone().open("kcope").err(), Some(OpenError::InUse));
+        open(&source, "mrose");
+        open(&source.clone().locking(false), "kcope");
+        assert_eq!(source.open("kcope").err(), Some(OpenError::InUse));
+        drop(first);
+        assert_eq!(open(&source, "kcope").commit(&[false; 3]), Ok(()));
+        open(&source, "kcope");
+    }
+
+    #[test]
+    fn commit_removes_what_is_marked_and_dropping_nothing() {
+        let source = three();
+        drop(open(&source, "kcope"));
+        let ids: Vec<_> =
+            open(&source, "kcope").listing().iter().map(|scan| scan.unique_id.clone()).collect();
+        assert_eq!(open(&source, "kcope").commit(&[false, true, false]), Ok(()));
+        assert_eq!(texts(&mut *open(&source, "kcope")), ["a\r\n", "c\r\n"]);
+        assert_eq!(open(&source, "kcope").listing()[1].unique_id, ids[2]);
+        assert_eq!(open(&source, "kcope").commit(&[true, false]), Ok(()));
+        assert_eq!(texts(&mut *open(&source, "kcope")), ["c\r\n"]);
+        assert_eq!(open(&source, "mrose").listing().len(), 3);
+    }
+
+    #[test]
+    fn deletions_hold_for_a_session_for_the_run_or_for_good() {
+        let store = Memory::new(load(["a", "b"]));
+        let maildrops = || Maildrops::new(vec![Arc::new(store.clone())]);
+        let left = |source: &Maildrops| {
+            assert_eq!(open(source, "kcope").commit(&[true, false]), Ok(()));
+            (open(source, "kcope").listing().len(), open(&maildrops(), "kcope").listing().len())
+        };
+        assert_eq!(left(&maildrops().reset(Reset::Session)), (2, 2));
+        assert_eq!(left(&maildrops()), (1, 2));
+        assert_eq!(left(&maildrops().writable(true)), (1, 1));
+    }
+
+    #[test]
+    fn stores_are_concatenated_and_ids_stay_unique() {
+        let one = || Arc::new(Memory::new(load(["a", "b"]))) as Arc<dyn Store>;
+        let own = BTreeMap::from([("mrose".to_owned(), vec![one()])]);
+        let source = Maildrops::with_own(vec![one(), one()], own);
+        let mut both = open(&source, "kcope");
+        assert_eq!(texts(&mut *both), ["a\r\n", "b\r\n", "a\r\n", "b\r\n"]);
+        let ids: HashSet<_> = both.listing().iter().map(|scan| scan.unique_id.clone()).collect();
+        assert_eq!(ids.len(), 4);
+        assert_eq!(both.commit(&[false, false, true, false]), Ok(()));
+        assert_eq!(texts(&mut *open(&source, "kcope")), ["a\r\n", "b\r\n", "b\r\n"]);
+        assert_eq!(open(&source, "mrose").listing().len(), 2);
+    }
+
+    #[test]
+    fn of_many_threads_one_opens_it() {
+        let source = three();
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| source.open("kcope"))).collect();
+            threads.into_iter().filter_map(|thread| thread.join().ok()?.ok()).collect()
+        });
+        assert_eq!(opened.len(), 1);
+    }
+
+    /// A store that gives its messages as they lie on a disk.
+    #[derive(Debug)]
+    struct Stored(Vec<u8>);
+
+    impl Store for Stored {
+        fn snapshot(&self) -> std::io::Result<Box<dyn Snapshot>> {
+            Ok(Box::new(Self(self.0.clone())))
+        }
+    }
+
+    impl Snapshot for Stored {
+        fn scans(&self) -> Listing {
+            let measure = super::super::normal::Measure::read(&self.0[..]).unwrap();
+            [measure.scan(UniqueId::new("x").unwrap())].into()
+        }
+
+        fn text(&self, _: usize) -> std::io::Result<Text> {
+            Ok(Text::Stored(Box::new(std::io::Cursor::new(self.0.clone()))))
+        }
+
+        fn remove(&self, _: &[bool]) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stored_message_is_read_in_pieces_from_anywhere() {
+        let text = "line\n".repeat(40_000);
+        let source = Maildrops::new(vec![Arc::new(Stored(text.clone().into_bytes()))]);
+        let mut maildrop = open(&source, "kcope");
+        let mut read = Vec::new();
+        loop {
+            let piece = maildrop.read(0, read.len() as u64).unwrap();
+            if piece.is_empty() {
+                break;
+            }
+            read.extend_from_slice(&piece);
+        }
+        assert_eq!(read.len() as u64, maildrop.listing()[0].size);
+        assert_eq!(read, text.replace('\n', "\r\n").as_bytes());
+        for from in [0, 7, 100_000, 65_536, 3, 239_998] {
+            let piece = maildrop.read(0, from).unwrap();
+            let at = usize::try_from(from).unwrap();
+            assert_eq!(&piece[..], &read[at..at + piece.len()], "{from}");
+        }
+        assert!(maildrop.read(0, 240_000).unwrap().is_empty());
+        assert_eq!(maildrop.read(1, 0), Err(NotRead));
+    }
+}

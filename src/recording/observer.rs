@@ -1,0 +1,57 @@
+//! The observer: makes entries of a live session, for whoever takes part in it.
+
+use bytes::Bytes;
+
+use super::{By, End, Entry, Header, How, Note};
+use crate::pop3::{Dissector, Secrets};
+use crate::wire::{Close, Micros, Side};
+
+/// Looks on as octets pass. Its entries are drained with [`Observer::entries`].
+#[derive(Debug)]
+pub struct Observer {
+    dissector: Dissector,
+    entries: Vec<Entry>,
+}
+
+impl Observer {
+    /// Of a session from its first octet on.
+    pub fn new(secrets: Secrets) -> Self {
+        Self { dissector: Dissector::new(secrets), entries: Vec::new() }
+    }
+
+    /// What was found since the last call.
+    pub fn entries(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// The session began.
+    pub fn opened(&mut self, header: Box<Header>) {
+        self.entries.push(Entry::Opened(header));
+    }
+
+    /// A side sent octets.
+    pub fn feed(&mut self, side: Side, at: Micros, octets: Bytes) {
+        let entries = &mut self.entries;
+        self.dissector.feed(side, at, octets, &mut |event| entries.push(Entry::Event(event)));
+    }
+
+    /// Something happened that is not in the octets.
+    pub fn note(&mut self, at: Micros, kind: &str, text: String) {
+        self.entries.push(Entry::Note(Note { at, kind: kind.to_owned(), text }));
+    }
+
+    /// A side ended its direction.
+    pub fn closed(&mut self, side: Side, how: Close, at: Micros) {
+        let entries = &mut self.entries;
+        self.dissector.close(side, &mut |event| entries.push(Entry::Event(event)));
+        self.entries.push(Entry::Closed { side, how, at });
+    }
+
+    /// The session is over.
+    pub fn ended(&mut self, at: Micros, by: By, how: How) {
+        let entries = &mut self.entries;
+        self.dissector.finish(&mut |event| entries.push(Entry::Event(event)));
+        let (unknown, outer) = Default::default();
+        self.entries.push(Entry::Ended(Box::new(End { at, by, how, unknown, outer })));
+    }
+}

@@ -1,0 +1,74 @@
+//! A served session with an observer at its side: nobody stands behind the machine, and what it says to its
+//! client is what is observed.
+
+use crate::recording::{By, Entry, Header, How, Observer};
+use crate::wire::{Action, Close, Input, Machine, Micros, Side};
+
+/// A machine that has a client and no other side, observed. Its entries are drained with [`Served::entries`].
+#[derive(Debug)]
+pub struct Served<M> {
+    machine: M,
+    observer: Observer,
+    header: Option<Box<Header>>,
+    /// The client went first.
+    left: Option<Close>,
+    stopped: bool,
+}
+
+impl<M> Served<M> {
+    /// A session that is described by `header`.
+    pub fn new(machine: M, header: Header) -> Self {
+        let observer = Observer::new(header.secrets);
+        Self { machine, observer, header: Some(Box::new(header)), left: None, stopped: false }
+    }
+
+    /// What was found since the last call.
+    pub fn entries(&mut self) -> Vec<Entry> {
+        self.observer.entries()
+    }
+
+    fn end(&mut self, at: Micros, reset: bool) {
+        let (by, how) = match self.left {
+            _ if self.stopped => (By::Poptape, How::Stopped),
+            Some(Close::Reset) => (By::Client, How::Reset),
+            Some(Close::Finished) => (By::Client, How::Finished),
+            None if reset => (By::Server, How::Reset),
+            None => (By::Server, How::Finished),
+        };
+        self.observer.ended(at, by, how);
+    }
+}
+
+impl<M: Machine> Machine for Served<M> {
+    fn handle(&mut self, at: Micros, input: Input, actions: &mut Vec<Action>) {
+        match &input {
+            Input::Opened => {
+                if let Some(header) = self.header.take() {
+                    self.observer.opened(header);
+                }
+            }
+            Input::Received(Side::Client, octets) => self.observer.feed(Side::Client, at, octets.clone()),
+            Input::Closed(Side::Client, how) => {
+                self.left = Some(*how);
+                self.observer.closed(Side::Client, *how, at);
+            }
+            Input::Stop => self.stopped = true,
+            _ => {}
+        }
+        let from = actions.len();
+        self.machine.handle(at, input, actions);
+        let mut reset = false;
+        for action in &actions[from..] {
+            match action {
+                Action::Send(Side::Client, octets) => self.observer.feed(Side::Server, at, octets.clone()),
+                Action::Reset(_) => reset = true,
+                Action::Close => {
+                    let how = if reset { Close::Reset } else { Close::Finished };
+                    self.observer.closed(Side::Server, how, at);
+                    self.end(at, reset);
+                }
+                _ => {}
+            }
+        }
+    }
+}
