@@ -29,7 +29,7 @@ pub fn transcripts<S>(start: impl Fn(&[Message]) -> S, account: impl Fn(&S) -> A
 
 fn real(kind: Kind) -> String {
     transcripts(
-        |letters| Server::start(kind, letters),
+        |letters| Server::start_with(kind, letters, false),
         |server| Account { addr: server.addr, user: &server.user, password: &server.password },
     )
 }

@@ -7,8 +7,8 @@ pub struct Conversation {
     pub name: &'static str,
     /// How many of the messages lie in the mailbox.
     pub messages: usize,
-    /// Whether USER and PASS come before the lines. QUIT comes after them in any case: a server
-    /// that has closed is found out by it without waiting.
+    /// Whether USER and PASS come before the lines. QUIT comes after them: a server that has closed
+    /// is found out by it without waiting. So it is by `<end>`, where the client closes its side.
     pub login: bool,
     pub lines: &'static [&'static str],
 }
@@ -54,6 +54,7 @@ pub const LETTERS: &[Message] = &[
 ];
 
 pub const CONVERSATIONS: &[Conversation] = &[
+    before("the client ends before login", &["<end>"]),
     before("greeting, QUIT before login", &[]),
     before("QUIT with an argument before login", &["QUIT x"]),
     before("CAPA before login", &["CAPA", "CAPA x"]),
@@ -92,10 +93,17 @@ pub const CONVERSATIONS: &[Conversation] = &[
     before("TOP and UIDL before login", &["TOP 1 0", "UIDL"]),
     before("LAST before login", &["LAST"]),
     before("five bad commands before login", &["BAD1", "BAD2", "BAD3", "BAD4", "BAD5"]),
-    before(
-        "twelve bad commands before login",
-        &["BAD1", "BAD2", "BAD3", "BAD4", "BAD5", "BAD6", "BAD7", "BAD8", "BAD9", "BAD10", "BAD11", "BAD12"],
-    ),
+    before("three bad commands and the end", &["BAD1", "BAD2", "BAD3", "<end>"]),
+    before("a good command between bad ones", &["BAD1", "BAD2", "CAPA", "BAD3", "BAD4", "<end>"]),
+    before("PASS before USER is bad, too", &["PASS x", "PASS x", "PASS x", "PASS x", "<end>"]),
+    before("a wrong password and the end", &["USER <user>", "PASS wrong", "<end>"]),
+    before("QUIT between USER and PASS", &["USER <user>"]),
+    before("509 octets before login", &["XYZZY <503 x>", "<end>"]),
+    before("510 octets before login", &["XYZZY <504 x>", "<end>"]),
+    before("511 octets before login", &["XYZZY <505 x>", "<end>"]),
+    before("1100 octets before login", &["XYZZY <1094 x>", "<end>"]),
+    before("4200 octets before login", &["XYZZY <4194 x>", "<end>"]),
+    before("8180 octets before login", &["XYZZY <8174 x>", "<end>"]),
     before("lower case before login", &["capa", "user <user>", "pass <password>", "stat"]),
     before("blanks around commands before login", &["CAPA ", " CAPA"]),
     before("USER with two blanks", &["USER  <user>", "PASS <password>"]),
@@ -150,6 +158,8 @@ pub const CONVERSATIONS: &[Conversation] = &[
     after("LIST with a trailing blank", &["LIST ", "NOOP"]),
     after("UIDL", &["UIDL", "UIDL 1", "UIDL 3"]),
     after("UIDL of what is not there", &["UIDL 99", "UIDL 0"]),
+    // Mailutils keeps the unique-id in a header, which it adds to the message then and there.
+    after("sizes after UIDL", &["UIDL", "STAT", "LIST", "RETR 1"]),
     after("UIDL x", &["UIDL x", "NOOP"]),
     after("UIDL with odd numbers", &["UIDL -1", "UIDL 1 2", "UIDL 01"]),
     after("RETR", &["RETR 1", "RETR 3"]),
@@ -162,7 +172,7 @@ pub const CONVERSATIONS: &[Conversation] = &[
     after("TOP with three arguments", &["TOP 1 0 2", "TOP x 1", "NOOP"]),
     after("DELE", &["DELE 1", "DELE 1", "NOOP", "RSET"]),
     after("what is deleted", &["DELE 1", "RETR 1", "LIST 1", "TOP 1 0", "UIDL 1", "RSET"]),
-    after("listings after DELE", &["DELE 2", "STAT", "LIST", "UIDL", "RSET", "STAT", "LIST"]),
+    after("listings after DELE", &["DELE 2", "STAT", "LIST", "RSET", "STAT", "LIST", "DELE 1", "UIDL"]),
     after("DELE with odd arguments", &["DELE 99", "DELE", "DELE 0", "DELE x", "NOOP"]),
     after("DELE with two arguments", &["DELE 1 2", "STAT", "RSET"]),
     after("QUIT with one deleted of three", &["DELE 1"]),
@@ -182,11 +192,30 @@ pub const CONVERSATIONS: &[Conversation] = &[
     after("a number with 300 octets", &["NOOP <295 x>", "NOOP"]),
     after("five bad commands", &["BAD1", "BAD2", "BAD3", "BAD4", "BAD5"]),
     after(
-        "twenty-two bad commands",
+        "twenty-one bad commands and the end",
         &[
             "BAD1", "BAD2", "BAD3", "BAD4", "BAD5", "BAD6", "BAD7", "BAD8", "BAD9", "BAD10", "BAD11",
             "BAD12", "BAD13", "BAD14", "BAD15", "BAD16", "BAD17", "BAD18", "BAD19", "BAD20", "BAD21",
-            "BAD22",
+            "<end>",
         ],
     ),
+    after(
+        "a good command after twenty bad ones",
+        &[
+            "BAD1", "BAD2", "BAD3", "BAD4", "BAD5", "BAD6", "BAD7", "BAD8", "BAD9", "BAD10", "BAD11",
+            "BAD12", "BAD13", "BAD14", "BAD15", "BAD16", "BAD17", "BAD18", "BAD19", "BAD20", "NOOP", "BAD21",
+            "BAD22", "BAD23", "<end>",
+        ],
+    ),
+    after("an unknown command in lower case", &["xyzzy y"]),
+    after(
+        "LAST after TOP and DELE",
+        &["TOP 3 0", "LAST", "RETR 2", "RETR 1", "LAST", "DELE 3", "LAST", "RSET"],
+    ),
+    after("the client ends after DELE", &["DELE 1", "<end>"]),
+    after("1100 octets after login", &["XYZZY <1094 x>", "<end>"]),
+    after("4200 octets after login", &["XYZZY <4194 x>", "<end>"]),
+    after("8180 octets after login", &["XYZZY <8174 x>", "<end>"]),
+    after("trailing blanks after numbers", &["RETR 1 ", "DELE 1 ", "TOP 1 0 ", "RSET"]),
+    after("letters after numbers", &["RETR 1x", "UIDL 1x", "DELE 1x", "TOP 2x 0", "TOP 2 0x", "RSET"]),
 ];

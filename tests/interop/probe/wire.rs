@@ -1,7 +1,7 @@
 //! A client that sends a line, reads one reply of the shape that POP3 gives it, and takes notes.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use base64::Engine;
@@ -40,10 +40,15 @@ impl<'a> Wire<'a> {
         wire.notes
     }
 
+    /// Whether a reply is to be expected.
     fn send(&mut self, line: &str) -> bool {
-        self.notes += format!("C: {line}").trim_end_matches(' ');
-        // A blank at the end is said in words, lest an editor take it away.
-        self.notes += if line.ends_with(' ') { "<blank>\n" } else { "\n" };
+        self.note("C: ", line);
+        self.notes += "\n";
+        if line == "<end>" {
+            self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
+            while self.line("", true).is_some() {}
+            return false;
+        }
         let sent = self.stream.get_mut().write_all(format!("{}\r\n", fill(line, self.account)).as_bytes());
         if sent.is_err() {
             self.notes += "* closed\n";
@@ -87,11 +92,17 @@ impl<'a> Wire<'a> {
             }
         }
         let line = text(&octets).trim_end_matches(['\r', '\n']).to_owned();
-        let noted = format!("S: {}", normal(&line, first, verb, self.account));
-        self.notes += noted.trim_end_matches(' ');
-        self.notes += if noted.ends_with(' ') { "<blank>" } else { "" };
+        self.note("S: ", &normal(&line, first, verb, self.account));
         self.notes += if octets.ends_with(b"\r\n") { "\n" } else { "<no CRLF>\n" };
         Some(line)
+    }
+
+    /// Blanks at the end are said in words, lest an editor take them away.
+    fn note(&mut self, who: &str, line: &str) {
+        let end = line.trim_end_matches(' ');
+        let noted = format!("{who}{end}");
+        self.notes += noted.trim_end();
+        self.notes += &"<blank>".repeat(line.len() - end.len());
     }
 }
 
