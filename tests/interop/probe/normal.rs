@@ -5,8 +5,7 @@ use super::Account;
 /// A line of a reply, `first` being its status line, to the command `verb`:
 ///
 /// - the unique-id of a listing and of a reply to `UIDL n` is `<uid>`: what a server makes it from
-///   is the business of its storage.
-///   So it is in a header that Mailutils keeps it in;
+///   is the business of its storage. So it is in the header that Mailutils keeps it in;
 /// - an APOP timestamp, which names process, time and host, is `<timestamp>`;
 /// - what follows `+ ` is `<challenge>`, save that an empty one stays empty;
 /// - the account's name and password are `<user>` and `<password>`;
@@ -34,7 +33,8 @@ pub fn normal(line: &str, first: bool, verb: &str, account: Account) -> String {
         && let [number, id] = *line.trim_start_matches("+OK ").split(' ').collect::<Vec<_>>()
         && number.parse::<u32>().is_ok()
     {
-        line = line.replace(id, "<uid>");
+        line.truncate(line.len() - id.len());
+        line += "<uid>";
     }
     if let Some(from) = line.find('<')
         && let Some(length) = line[from..].find('>')
