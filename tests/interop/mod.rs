@@ -8,6 +8,7 @@
 mod clients;
 mod corpus;
 mod mailbox;
+mod probe;
 mod process;
 mod samples;
 mod servers;

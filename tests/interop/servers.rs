@@ -48,10 +48,16 @@ pub struct Server {
 impl Server {
     /// Fills a fresh mailbox with `corpus` and returns once the server takes connections.
     pub fn start(kind: Kind, corpus: &[Message]) -> Server {
+        Server::start_with(kind, corpus, true)
+    }
+
+    /// The same; unless `stamped`, Mailutils' mailbox lacks the headers by which two runs are equal,
+    /// and its messages have the sizes that they have elsewhere.
+    pub fn start_with(kind: Kind, corpus: &[Message], stamped: bool) -> Server {
         match kind {
             Kind::Courier => courier::start(corpus),
             Kind::Dovecot => dovecot::start(corpus),
-            Kind::Mailutils => mailutils::start(corpus),
+            Kind::Mailutils => mailutils::start(corpus, stamped),
             Kind::Popa3d => popa3d::start(corpus),
         }
     }

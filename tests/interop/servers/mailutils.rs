@@ -15,7 +15,7 @@ use crate::interop::process::program;
 const USER: &str = "kcope@example.org";
 const PASSWORD: &str = "two words";
 
-pub fn start(corpus: &[Message]) -> Server {
+pub fn start(corpus: &[Message], stamped: bool) -> Server {
     let folder = TempDir::new().unwrap();
     let root = folder.path();
     // The session runs as the owner of the mail, not as root.
@@ -38,7 +38,7 @@ pub fn start(corpus: &[Message]) -> Server {
     fs::write(&config, configuration(&domains, &apop)).unwrap();
 
     let mailbox = Mailbox::Mbox(home.join("INBOX"));
-    mailbox.fill(corpus, true);
+    mailbox.fill(corpus, stamped);
     let mut command = program("/usr/sbin/pop3d");
     command.arg("--inetd").arg(format!("--config-file={}", config.display()));
     let log = root.join("log");
