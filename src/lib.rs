@@ -9,7 +9,7 @@
 //! ```text
 //! 5 cli                               a file a verb
 //! 4 net                               sockets, clock, the writer's thread
-//! 3 relay     sink                    a whole session
+//! 3 relay     replay    sink          a whole session
 //! 2 engine    render                  one decision each
 //! 1 recording maildrop                data and its file formats
 //! 0 wire      pop3                    vocabulary
@@ -25,7 +25,8 @@
 //! | [`maildrop`] | messages, and where they come from |
 //! | [`engine`] | the built-in server's session |
 //! | [`render`] | entries to lines for people, programs and bug reports; the filter language |
-//! | [`relay`] | the man in the middle |
+//! | [`relay`] | the man in the middle, and the observer of a served session |
+//! | [`replay`] | a recording as a server |
 //! | [`sink`] | where entries go: console, recorder, tally, raw octets, messages |
 //! | [`net`] | listens, pumps, tells the time; runs the sinks on their thread |
 //! | `cli` | the program; feature `cli`, on by default |
@@ -88,6 +89,7 @@ pub mod maildrop;
 pub mod engine;
 pub mod render;
 pub mod relay;
+pub mod replay;
 pub mod sink;
 pub mod net;
 #[cfg(feature = "cli")]

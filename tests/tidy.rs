@@ -12,9 +12,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("engine", &["maildrop", "pop3", "wire"]),
     ("render", &["recording", "pop3", "wire"]),
     ("relay", &["recording", "pop3", "wire"]),
+    ("replay", &["engine", "recording", "maildrop", "pop3", "wire"]),
     ("sink", &["render", "recording", "pop3", "wire"]),
     ("net", &["sink", "relay", "engine", "recording", "maildrop", "pop3", "wire"]),
-    ("cli", &["net", "sink", "relay", "engine", "render", "recording", "maildrop", "pop3", "wire"]),
+    ("cli", &["net", "sink", "replay", "relay", "engine", "render", "recording", "maildrop", "pop3", "wire"]),
 ];
 
 /// Tokio, sockets and the terminal stay in the shell.

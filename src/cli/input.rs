@@ -1,7 +1,7 @@
 //! Recordings as input: opened, recognized, played.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,11 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::failure::{Failure, Verdict};
 use super::output::{reader_gone, warn};
 use crate::recording::Entry;
-use crate::recording::format::{FORMATS, Integrity, ReadError, recognized};
-use crate::recording::playback::play;
-
-/// How much of a file is read at once, and looked at to recognize its format.
-const BUFFER: usize = 64 * 1024;
+use crate::recording::file::{Input, recordings};
+use crate::recording::format::{Integrity, ReadError};
 
 /// A file that is longer takes long enough for a progress bar.
 const LONG: u64 = 32 << 20;
@@ -33,25 +30,14 @@ pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             files.push(path.clone());
             continue;
         }
-        let unreadable =
-            |error| Failure::usage(format!("cannot read the folder {}: {error}", path.display()));
-        let mut found = Vec::new();
-        for entry in path.read_dir().map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            let known = |extension| FORMATS.iter().any(|format| extension == format.extension());
-            if path.extension().is_some_and(|extension| known(extension.to_string_lossy())) {
-                found.push(path);
-            }
-        }
+        let found = recordings(path)
+            .map_err(|error| Failure::usage(format!("cannot read the folder {}: {error}", path.display())))?;
         if found.is_empty() {
             return Err(Failure::usage(format!(
                 "there is no recording in the folder {}; `poptape record -o` makes some",
                 path.display()
             )));
         }
-        found.sort();
-        // A session that was recorded in several formats is shown once.
-        found.dedup_by(|second, first| second.with_extension("") == first.with_extension(""));
         files.extend(found);
     }
     Ok(files)
@@ -73,18 +59,12 @@ pub(super) fn play_file(
         let length = file.metadata().map_or(0, |metadata| metadata.len());
         if progress && length > LONG { Box::new(bar(length).wrap_read(file)) } else { Box::new(file) }
     };
-    let mut input = BufReader::with_capacity(BUFFER, source);
-    let beginning = input.fill_buf().map_err(cannot)?;
-    let Some(format) = recognized(beginning) else {
-        let what = if beginning.is_empty() {
-            "it is empty"
-        } else {
-            "its beginning is in none of the known formats"
-        };
-        return Err(Failure::usage(format!("{name} is not a recording: {what}")));
-    };
+    let input = Input::recognize(source).map_err(|error| match error {
+        ReadError::Foreign(what) => Failure::usage(format!("{name} is not a recording: {what}")),
+        other => Failure::usage(format!("cannot read {name}: {other}")),
+    })?;
     let mut failed = false;
-    let integrity = play(format, &mut input, &mut |entry| take(entry).inspect_err(|_| failed = true));
+    let integrity = input.play(&mut |entry| take(entry).inspect_err(|_| failed = true));
     match integrity {
         Ok(Integrity::Whole) => Ok(Verdict::Clean),
         Ok(Integrity::Unfinished) => {

@@ -12,6 +12,7 @@ mod outlets;
 mod output;
 mod proxy;
 mod record;
+mod replay;
 mod serve;
 mod settings;
 mod show;
@@ -46,6 +47,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Record(record::Arguments),
+    Replay(replay::Arguments),
     Serve(Box<serve::Arguments>),
     Show(show::Arguments),
     Convert(convert::Arguments),
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
     let color = cli.color.on_stdout();
     let result = match cli.verb {
         Verb::Record(arguments) => record::run(&arguments, color),
+        Verb::Replay(arguments) => replay::run(&arguments, color),
         Verb::Serve(arguments) => serve::run(&arguments, color),
         Verb::Show(arguments) => show::run(&arguments, color),
         Verb::Convert(arguments) => convert::run(&arguments),

@@ -120,19 +120,24 @@ impl Settings {
     pub(super) fn accounts(&self, profile: &Profile) -> Result<Option<Accounts>, Failure> {
         let accounts = profile.accounts();
         for user in &self.user {
-            match user.split_once(':') {
-                _ if user == "any" => accounts.admit_others(),
-                Some((name, password)) if !name.is_empty() && !password.is_empty() => {
-                    accounts.add(name, Password::Is(Secret::new(password)));
-                }
-                _ => {
-                    return Err(Failure::usage(format!(
-                        "--user {user:?} is neither NAME:PASSWORD nor \"any\""
-                    )));
-                }
+            if user == "any" {
+                accounts.admit_others();
+            } else {
+                let (name, password) = name_and_password(user)?;
+                accounts.add(name, Password::Is(password));
             }
         }
         let nobody = self.user.is_empty() && profile.rest.users.is_empty() && !profile.rest.any_user;
         Ok((!nobody).then_some(accounts))
+    }
+}
+
+/// A user as given on the command line.
+pub(super) fn name_and_password(user: &str) -> Result<(String, Secret), Failure> {
+    match user.split_once(':') {
+        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+            Ok((name.to_owned(), Secret::new(password)))
+        }
+        _ => Err(Failure::usage(format!("--user {user:?} is not of the form NAME:PASSWORD"))),
     }
 }

@@ -108,9 +108,9 @@ impl Transaction {
         }
         let facts = Facts { n: Some(number), size: scan.size, ..self.facts() };
         let (say, transfer) = if keyword == Keyword::Top {
-            (Say::Top, Transfer::top(place, scan.size, arguments.number(1, Say::BadLines)?))
+            (Say::Top, Transfer::top(place, arguments.number(1, Say::BadLines)?))
         } else {
-            (Say::Retr, Transfer::retr(place, scan.size))
+            (Say::Retr, Transfer::retr(place))
         };
         self.highest = self.highest.max(place + 1);
         Ok(Some((transfer, Reply::about(say, facts))))

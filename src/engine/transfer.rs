@@ -10,21 +10,20 @@ use crate::wire::Ask;
 #[derive(Debug)]
 pub(super) struct Transfer {
     message: usize,
-    size: u64,
     sent: u64,
     stuffer: Stuffer,
     top: Option<Top>,
 }
 
 impl Transfer {
-    /// Of a whole message of so many octets.
-    pub(super) fn retr(message: usize, size: u64) -> Self {
-        Self { message, size, sent: 0, stuffer: Stuffer::default(), top: None }
+    /// Of a whole message.
+    pub(super) fn retr(message: usize) -> Self {
+        Self { message, sent: 0, stuffer: Stuffer::default(), top: None }
     }
 
     /// Of the header, the blank line and at most `lines` lines of the body (RFC 1939 section 7).
-    pub(super) fn top(message: usize, size: u64, lines: u64) -> Self {
-        Self { top: Some(Top { line: Line::Empty, body: None, lines }), ..Self::retr(message, size) }
+    pub(super) fn top(message: usize, lines: u64) -> Self {
+        Self { top: Some(Top { line: Line::Empty, body: None, lines }), ..Self::retr(message) }
     }
 
     /// What has to be read next.
@@ -32,13 +31,11 @@ impl Transfer {
         Ask::Read { message: self.message, from: self.sent }
     }
 
-    /// Takes the next octets; says whether that was all. Never more is sent than was announced.
+    /// Takes the next octets, none at the message's end; says whether that was all.
     pub(super) fn take(&mut self, octets: &Bytes, output: &mut Output) -> bool {
-        let left = usize::try_from(self.size - self.sent).unwrap_or(usize::MAX);
-        let octets = octets.slice(..octets.len().min(left));
-        let wanted = self.top.as_mut().map_or(octets.len(), |top| top.wanted(&octets));
+        let wanted = self.top.as_mut().map_or(octets.len(), |top| top.wanted(octets));
         self.sent += octets.len() as u64;
-        let ended = octets.is_empty() || wanted < octets.len() || self.sent == self.size;
+        let ended = octets.is_empty() || wanted < octets.len();
         output.piece(octets.slice(..wanted), &mut self.stuffer);
         if ended {
             output.terminate();
@@ -132,9 +129,9 @@ mod tests {
     fn top_counts_body_lines_only() {
         let sent = |text: &'static str, lines| {
             let octets = message(text.as_bytes());
-            let whole = sent(Transfer::top(0, octets.len() as u64, lines), &octets, usize::MAX);
+            let whole = sent(Transfer::top(0, lines), &octets, octets.len());
             for cut in 1..4 {
-                assert_eq!(sent(Transfer::top(0, octets.len() as u64, lines), &octets, cut), whole);
+                assert_eq!(sent(Transfer::top(0, lines), &octets, cut), whole);
             }
             String::from_utf8_lossy(&whole).into_owned()
         };
@@ -159,14 +156,13 @@ mod tests {
             cut in 1usize..9,
         ) {
             let octets = load([text]).remove(0).octets().clone();
-            let size = octets.len() as u64;
-            let retr = sent(Transfer::retr(0, size), &octets, cut);
+            let retr = sent(Transfer::retr(0), &octets, cut);
             let mut unstuffed = Vec::new();
             Unstuffer::default().push(&retr, &mut unstuffed);
             prop_assert_eq!(&unstuffed[..], &octets[..]);
-            let top = sent(Transfer::top(0, size, lines), &octets, cut);
+            let top = sent(Transfer::top(0, lines), &octets, cut);
             prop_assert!(retr.starts_with(&top));
-            prop_assert_eq!(top, sent(Transfer::top(0, size, lines), &octets, usize::MAX));
+            prop_assert_eq!(top, sent(Transfer::top(0, lines), &octets, octets.len()));
         }
     }
 }

@@ -39,7 +39,7 @@ struct Shared {
     common: Vec<Arc<dyn Store>>,
     /// By user name.
     own: BTreeMap<String, Vec<Arc<dyn Store>>>,
-    users: Mutex<Users>,
+    users: Arc<Mutex<Users>>,
 }
 
 /// Users appear here by what they do, not by their name alone: where any name is accepted, logging in costs
@@ -60,7 +60,7 @@ impl Maildrops {
 
     /// The same, but for users who have stores of their own.
     pub fn with_own(common: Vec<Arc<dyn Store>>, own: BTreeMap<String, Vec<Arc<dyn Store>>>) -> Self {
-        let shared = Shared { common, own, users: Mutex::default() };
+        let shared = Shared { common, own, users: Arc::default() };
         Self {
             shared: Arc::new(shared),
             reset: Reset::default(),
@@ -88,6 +88,23 @@ impl Maildrops {
     /// Gives the first messages of each maildrop these unique-ids, in order, instead of their own.
     pub fn unique_ids(self, unique_ids: Vec<UniqueId>) -> Self {
         Self { unique_ids: unique_ids.into(), ..self }
+    }
+
+    /// Other stores under the same locks and deletions.
+    pub fn over(&self, stores: Vec<Arc<dyn Store>>) -> Self {
+        let users = Arc::clone(&self.shared.users);
+        let shared = Shared { common: stores, own: BTreeMap::new(), users };
+        Self { shared: Arc::new(shared), ..self.clone() }
+    }
+
+    /// What a user has deleted, as far as it is kept here.
+    pub fn deleted(&self, user: &str) -> HashSet<UniqueId> {
+        self.shared.users().deleted.get(user).cloned().unwrap_or_default()
+    }
+
+    /// Undoes every deletion that is kept here.
+    pub fn restore(&self) {
+        self.shared.users().deleted.clear();
     }
 
     fn stores(&self, user: &str) -> &[Arc<dyn Store>] {

@@ -2,6 +2,7 @@
 
 pub mod entry;
 pub mod exchange;
+pub mod file;
 pub mod format;
 pub mod observer;
 pub mod playback;

@@ -1,0 +1,237 @@
+//! What of a recording may be used when: the same command, in the state in which it was recorded.
+
+use std::collections::HashMap;
+
+use super::revealed::{Marks, follow, number};
+use super::tape::{Taken, Taped};
+use crate::pop3::secret::MASK;
+use crate::pop3::{Command, Keyword, State, Status};
+
+/// What of the session an answer depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depends {
+    /// The state alone.
+    State,
+    /// Which user was named.
+    User,
+    /// Whether this message is marked.
+    Message(usize),
+    /// The maildrop, but no mark.
+    Maildrop,
+    /// All marks.
+    Marks,
+    /// On what came before: it is used in its turn only.
+    History,
+}
+
+impl Depends {
+    fn of(taken: &Taken) -> Self {
+        match (taken.keyword(), number(taken, 0)) {
+            (Keyword::Noop | Keyword::Capa | Keyword::Lang, _) => Self::State,
+            (Keyword::Pass, _) => Self::User,
+            _ if taken.state == State::Authorization => Self::State,
+            (Keyword::Retr | Keyword::Top | Keyword::Dele | Keyword::List | Keyword::Uidl, Some(n)) => {
+                Self::Message(n)
+            }
+            (Keyword::Rset, _) => Self::Maildrop,
+            (Keyword::Last | Keyword::Unknown, _) => Self::History,
+            // STAT, listings, QUIT, and whatever else there is.
+            _ => Self::Marks,
+        }
+    }
+}
+
+/// Where a recorded exchange stood.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) depends: Depends,
+    user: Option<String>,
+    /// Of the marks at that time.
+    print: Fingerprint,
+    /// Whether the message that it names was marked.
+    marked: bool,
+}
+
+/// Tells sets of marks apart without keeping each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Fingerprint {
+    count: usize,
+    mix: u64,
+}
+
+impl Fingerprint {
+    /// Of the marks of a session.
+    pub(super) fn of(marked: &[bool]) -> Self {
+        let mut print = Self::default();
+        for (n, _) in (1..).zip(marked).filter(|(_, marked)| **marked) {
+            print.add(n);
+        }
+        print
+    }
+
+    fn add(&mut self, n: usize) {
+        self.count += 1;
+        // The finalizer of splitmix64: neighbours come far apart, and their order does not matter.
+        let mut mix = (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mix = (mix ^ (mix >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mix = (mix ^ (mix >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.mix ^= mix ^ (mix >> 31);
+    }
+}
+
+/// A session as it is now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now<'a> {
+    pub(super) state: State,
+    pub(super) user: Option<&'a str>,
+    pub(super) marked: &'a [bool],
+    /// The maildrop is the recorded one: nothing was deleted from it since.
+    pub(super) untouched: bool,
+}
+
+/// A recorded session, prepared to be looked up in.
+#[derive(Debug)]
+pub(super) struct Index {
+    places: Vec<Place>,
+    /// Exchanges by their command as it is compared.
+    by_command: HashMap<Vec<u8>, Vec<usize>>,
+    /// The same by keyword.
+    by_keyword: HashMap<Vec<u8>, Vec<usize>>,
+}
+
+impl Index {
+    pub(super) fn of(taped: &Taped) -> Self {
+        let (mut marks, mut user, mut print) = (Marks::new(), None, Fingerprint::default());
+        let mut index = Self { places: Vec::new(), by_command: HashMap::new(), by_keyword: HashMap::new() };
+        for (at, taken) in taped.exchanges.iter().enumerate() {
+            let depends = Depends::of(taken);
+            let marked = number(taken, 0).is_some_and(|n| marks.contains(&n));
+            index.places.push(Place { depends, user: user.clone(), print, marked });
+            index.by_command.entry(key(&taken.command)).or_default().push(at);
+            index.by_keyword.entry(name(&taken.command)).or_default().push(at);
+            if taken.keyword() == Keyword::User {
+                user = argument(&taken.command);
+            }
+            let before = marks.len();
+            follow(&mut marks, taken);
+            if marks.is_empty() {
+                print = Fingerprint::default();
+            } else if marks.len() > before
+                && let Some(n) = number(taken, 0)
+            {
+                print.add(n);
+            }
+        }
+        index
+    }
+
+    pub(super) fn place(&self, at: usize) -> &Place {
+        &self.places[at]
+    }
+
+    /// The recorded exchanges with the same command, in order.
+    pub(super) fn same(&self, line: &[u8]) -> &[usize] {
+        self.by_command.get(&key(line)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those with the same keyword.
+    pub(super) fn akin(&self, line: &[u8]) -> &[usize] {
+        self.by_keyword.get(&name(line)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether a command is the recorded one. Any secret is the one that was masked.
+pub(super) fn is_same(recorded: &Taken, line: &[u8]) -> bool {
+    key(&recorded.command) == key(line) && secrets_agree(recorded, line)
+}
+
+/// Whether what a recording kept of a secret is what was sent.
+pub(super) fn secrets_agree(recorded: &Taken, line: &[u8]) -> bool {
+    let hidden = |line: &[u8]| Command::parse(line).hidden(line).map(|range| line[range].to_vec());
+    match (recorded.keyword(), hidden(&recorded.command)) {
+        // What was sent in it is for the mechanism to judge.
+        (Keyword::Auth, _) | (_, None) => true,
+        (_, Some(kept)) => kept == MASK || hidden(line) == Some(kept),
+    }
+}
+
+/// Why a recorded answer cannot be used now; None: it can.
+pub(super) fn obstacle(taped: &Taped, at: usize, place: &Place, now: Now<'_>) -> Option<String> {
+    let taken = &taped.exchanges[at];
+    if taken.state != now.state {
+        return Some(format!("recorded, but in the {} state", taken.state.name()));
+    }
+    let of_maildrop =
+        matches!(place.depends, Depends::Message(_) | Depends::Maildrop | Depends::Marks | Depends::History);
+    if of_maildrop && taken.state == State::Transaction && !now.untouched {
+        return Some("recorded, but over a maildrop from which less was deleted".to_owned());
+    }
+    match place.depends {
+        Depends::User if place.user.as_deref() != now.user => Some(match &place.user {
+            Some(user) => format!("recorded, but for the user {user}"),
+            None => "recorded, but without USER".to_owned(),
+        }),
+        Depends::Message(n) => {
+            let marked = n.checked_sub(1).and_then(|n| now.marked.get(n)).copied().unwrap_or(false);
+            (marked != place.marked)
+                .then(|| format!("recorded, but {} DELE {n}", if place.marked { "after" } else { "before" }))
+        }
+        Depends::Marks | Depends::History if place.print != Fingerprint::of(now.marked) => {
+            Some(difference(taped, at, now.marked))
+        }
+        _ => None,
+    }
+}
+
+/// In which marks two moments differ, in words.
+fn difference(taped: &Taped, at: usize, marked: &[bool]) -> String {
+    let mut then = Marks::new();
+    taped.exchanges[..at].iter().for_each(|taken| follow(&mut then, taken));
+    let now: Marks = (1..).zip(marked).filter(|(_, marked)| **marked).map(|(n, _)| n).collect();
+    let list = |numbers: Vec<String>| {
+        let more = numbers.len().saturating_sub(5);
+        let shown = numbers[..numbers.len() - more].join(", ");
+        if more > 0 { format!("DELE {shown} and {more} more") } else { format!("DELE {shown}") }
+    };
+    let only =
+        |one: &Marks, other: &Marks| one.difference(other).map(ToString::to_string).collect::<Vec<_>>();
+    let (more, less) = (only(&then, &now), only(&now, &then));
+    match (more.is_empty(), less.is_empty()) {
+        (false, true) => format!("recorded, but after {}", list(more)),
+        (true, false) => format!("recorded, but before {}", list(less)),
+        _ => format!("recorded, but after {} and before {}", list(more), list(less)),
+    }
+}
+
+/// Whether the answer to a command may be given again: it changes nothing.
+pub(super) fn repeatable(taken: &Taken, place: &Place) -> bool {
+    let changes = matches!(
+        taken.keyword(),
+        Keyword::Pass | Keyword::Apop | Keyword::Auth | Keyword::Dele | Keyword::Quit | Keyword::Stls
+    );
+    place.depends != Depends::History && (!changes || taken.status == Some(Status::Err))
+}
+
+/// A command as it is compared: the keyword in upper case, the arguments as they are, without what is secret; of
+/// AUTH the mechanism alone, in upper case.
+fn key(line: &[u8]) -> Vec<u8> {
+    let command = Command::parse(line);
+    if command.keyword == Keyword::Auth {
+        let mechanism = command.words().next().unwrap_or_default();
+        return [b"AUTH ", &mechanism.to_ascii_uppercase()[..]].concat();
+    }
+    let end = command.hidden(line).map_or(line.len(), |hidden| hidden.start);
+    let arguments = line[..end].trim_ascii_end();
+    let from = line.len() - command.arguments.len();
+    [&command.name.to_ascii_uppercase()[..], b" ", arguments.get(from..).unwrap_or_default()].concat()
+}
+
+fn name(line: &[u8]) -> Vec<u8> {
+    Command::parse(line).name.to_ascii_uppercase()
+}
+
+/// All that follows the keyword.
+pub(super) fn argument(line: &[u8]) -> Option<String> {
+    let arguments = Command::parse(line).arguments;
+    (!arguments.is_empty()).then(|| String::from_utf8_lossy(arguments).into_owned())
+}

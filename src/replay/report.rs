@@ -1,0 +1,168 @@
+//! The report: what of a recording was used, what was not, and where clients went off script.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How many divergences of a session are kept; the rest is counted.
+const KEPT: usize = 100;
+
+/// What a replay came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// `exact`, `match` or `engine`.
+    pub mode: &'static str,
+    /// Each session that was served, in order.
+    pub sessions: Vec<SessionReport>,
+    /// Recorded sessions that nobody asked for, by the names of their recordings.
+    pub unserved: Vec<String>,
+}
+
+/// What a served session came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SessionReport {
+    /// Its number, from 1.
+    pub session: u32,
+    /// The recording that it was served from; None: it came after the last, and the engine alone answered.
+    pub recording: Option<String>,
+    /// How many exchanges the recording has.
+    pub recorded: usize,
+    /// How many of them were used.
+    pub used: usize,
+    /// How often one was used again.
+    pub repeated: usize,
+    /// How many commands the engine answered.
+    pub answered_by_engine: usize,
+    /// The exchanges that were not used, in order.
+    pub unused: Vec<Exchange>,
+    /// Where the client went off script.
+    pub divergences: Vec<Divergence>,
+    /// How many more there were.
+    pub more_divergences: usize,
+    /// Messages that were served as fillers, since only their size was recorded.
+    pub fillers: Vec<Filler>,
+}
+
+/// An exchange of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exchange {
+    /// Its number there.
+    pub n: u32,
+    /// Its command, secrets masked.
+    pub command: String,
+}
+
+/// A command that the recording had no answer to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Divergence {
+    /// What came, secrets masked.
+    pub came: String,
+    /// The first exchange that was not used yet.
+    pub expected: Option<Exchange>,
+    /// How it was answered: `+OK` or `-ERR`.
+    pub answered: &'static str,
+    /// Recorded exchanges that come near, and why they are not the answer.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A recorded exchange that was not used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// Which.
+    #[serde(flatten)]
+    pub exchange: Exchange,
+    /// Why.
+    pub why: String,
+}
+
+/// A message that was not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Filler {
+    /// Its number.
+    pub message: usize,
+    /// Its size in octets.
+    pub octets: u64,
+}
+
+impl Report {
+    /// Whether each client did what was recorded, and all of it.
+    pub fn is_complete(&self) -> bool {
+        self.unserved.is_empty()
+            && self.sessions.iter().all(|session| session.unused.is_empty())
+            && self.on_script()
+    }
+
+    /// Whether each client did only what was recorded.
+    pub fn on_script(&self) -> bool {
+        self.sessions.iter().all(|session| session.divergences.is_empty())
+    }
+}
+
+impl SessionReport {
+    pub(super) fn diverged(&mut self, divergence: Divergence) {
+        if self.divergences.len() < KEPT {
+            self.divergences.push(divergence);
+        } else {
+            self.more_divergences += 1;
+        }
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (exchange {})", self.command, self.n)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.sessions.is_empty() {
+            writeln!(f, "no session came")?;
+        }
+        for session in &self.sessions {
+            write!(f, "{session}")?;
+        }
+        for name in &self.unserved {
+            writeln!(f, "not served: {name}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SessionReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {}: ", self.session)?;
+        match &self.recording {
+            Some(name) => write!(f, "{} of {} exchanges of {name} used", self.used, self.recorded)?,
+            None => write!(f, "after the last recording")?,
+        }
+        if self.repeated > 0 {
+            write!(f, ", {} repeated", self.repeated)?;
+        }
+        writeln!(f, ", {} answered by the engine", self.answered_by_engine)?;
+        for divergence in &self.divergences {
+            write!(f, "  off the recording: {} -> {}", divergence.came, divergence.answered)?;
+            match &divergence.expected {
+                Some(expected) => writeln!(f, "; expected {expected}")?,
+                None => writeln!(f, "; nothing more was expected")?,
+            }
+            for candidate in &divergence.candidates {
+                writeln!(f, "    {}: {}", candidate.exchange, candidate.why)?;
+            }
+        }
+        if self.more_divergences > 0 {
+            writeln!(f, "  and {} more times", self.more_divergences)?;
+        }
+        for exchange in &self.unused {
+            writeln!(f, "  not used: {exchange}")?;
+        }
+        for filler in &self.fillers {
+            writeln!(
+                f,
+                "  message {} was not recorded: a filler of {} octets",
+                filler.message, filler.octets
+            )?;
+        }
+        Ok(())
+    }
+}

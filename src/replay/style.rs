@@ -1,0 +1,251 @@
+//! The recorded server's style: its name, capabilities and wording, learnt from what it said, so that the engine
+//! can go on in its words.
+
+use super::revealed::{Marks, follow, number};
+use super::tape::{Taken, Tape};
+use crate::engine::{Capabilities, Host, Policy, Say};
+use crate::pop3::lines::{split, split_ending};
+use crate::pop3::{Keyword, State, Status};
+
+/// What a policy can be taken from.
+pub(super) fn learn(tape: &Tape, scram: bool) -> Policy {
+    let mut policy = Policy { apop: false, ..Policy::default() };
+    policy.mechanisms.retain(|name| scram || !name.starts_with("SCRAM-"));
+    let mut learning = Learning { policy, user: None, total: None };
+    for taped in &tape.sessions {
+        if let Some(greeting) = &taped.greeting {
+            learning.greeting(greeting);
+        }
+        let mut marks = Marks::new();
+        learning.total = None;
+        for taken in &taped.exchanges {
+            learning.exchange(taken, &marks);
+            follow(&mut marks, taken);
+        }
+    }
+    let mut policy = learning.policy;
+    settle(&mut policy.capabilities);
+    policy
+}
+
+/// A list that was not seen is like the one that was.
+fn settle(lists: &mut Capabilities) {
+    if lists.after_login.is_none() {
+        lists.after_login.clone_from(&lists.before_login);
+    } else if lists.before_login.is_none() {
+        lists.before_login.clone_from(&lists.after_login);
+    }
+}
+
+/// The lines of a CAPA list that hold without TLS, and of which the engine can keep the word. `scram`: whether it
+/// knows a password to offer SCRAM with.
+pub(super) fn tenable(lines: Vec<String>, scram: bool) -> Vec<String> {
+    let kept = lines.into_iter().filter_map(|line| {
+        let mut words = line.split(' ');
+        let tag = words.next().unwrap_or_default();
+        if tag.eq_ignore_ascii_case("STLS") {
+            return None;
+        }
+        if !tag.eq_ignore_ascii_case("SASL") {
+            return Some(line);
+        }
+        let names: Vec<_> = words.filter(|name| can(name, scram)).collect();
+        (!names.is_empty()).then(|| format!("{tag} {}", names.join(" ")))
+    });
+    kept.collect()
+}
+
+fn can(mechanism: &str, scram: bool) -> bool {
+    let known = ["CRAM-MD5", "PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
+    known.iter().any(|name| name.eq_ignore_ascii_case(mechanism))
+        || scram && ["SCRAM-SHA-1", "SCRAM-SHA-256"].iter().any(|name| name.eq_ignore_ascii_case(mechanism))
+}
+
+/// The lines of a CAPA answer.
+pub(super) fn capabilities(taken: &Taken) -> Vec<String> {
+    let content = taken.content().unwrap_or_default();
+    split(&content).map(|line| String::from_utf8_lossy(split_ending(line).0).into_owned()).collect()
+}
+
+struct Learning {
+    policy: Policy,
+    user: Option<String>,
+    /// What STAT or LIST told of the maildrop with nothing marked.
+    total: Option<(u64, u64)>,
+}
+
+impl Learning {
+    fn greeting(&mut self, greeting: &Taken) {
+        if greeting.status != Some(Status::Ok) {
+            return;
+        }
+        let text = greeting.text();
+        let mark = text.find('<').and_then(|from| Some((from, from + text[from..].find('>')?)));
+        let template = match mark {
+            Some((from, to)) if text[from..to].contains('@') => {
+                if let Some((_, host)) = text[from + 1..to].split_once('@') {
+                    self.policy.host = Host::from(host);
+                }
+                self.policy.apop = true;
+                format!("{}{{timestamp}}{}", escape(&text[..from]), escape(&text[to + 1..]))
+            }
+            _ => escape(&text),
+        };
+        self.set(Say::Greeting, &template);
+    }
+
+    fn exchange(&mut self, taken: &Taken, marks: &Marks) {
+        let (Some(status), keyword) = (taken.status, taken.keyword()) else { return };
+        if keyword == Keyword::User {
+            let command = String::from_utf8_lossy(&taken.command).into_owned();
+            self.user = command.split_once(' ').map(|(_, user)| user.to_owned());
+        }
+        if keyword == Keyword::Capa {
+            self.capa(taken, status);
+            return;
+        }
+        let (text, n) = (taken.text(), number(taken, 0).map(|n| n as u64));
+        let size = taken.content().map(|content| content.len() as u64);
+        if keyword == Keyword::Stat && status == Status::Ok && marks.is_empty() {
+            let mut words = text.split(' ').map_while(|word| word.parse().ok());
+            self.total = words.next().zip(words.next()).or(self.total);
+        }
+        let total = if marks.is_empty() { self.total } else { None };
+        let marked = n.is_some_and(|n| usize::try_from(n).is_ok_and(|n| marks.contains(&n)));
+        let before = taken.state == State::Authorization;
+        let (count, octets) = total.map_or((None, None), |(count, octets)| (Some(count), Some(octets)));
+        let beyond = n.zip(count).is_some_and(|(n, count)| n > count);
+        let say = match (status, keyword) {
+            (Status::Ok, Keyword::User) => Say::User,
+            (Status::Ok, Keyword::Pass | Keyword::Apop | Keyword::Auth) => Say::LoggedIn,
+            (Status::Err, Keyword::Pass | Keyword::Apop) => Say::BadCredentials,
+            (Status::Err, Keyword::Auth) => Say::BadAuth,
+            (Status::Ok, Keyword::List) if n.is_none() => Say::List,
+            (Status::Ok, Keyword::Uidl) if n.is_none() => Say::Uidl,
+            (Status::Ok, Keyword::Retr) => Say::Retr,
+            (Status::Ok, Keyword::Top) => Say::Top,
+            (Status::Ok, Keyword::Dele) => Say::Dele,
+            (Status::Ok, Keyword::Noop) => Say::Noop,
+            (Status::Ok, Keyword::Rset) => Say::Rset,
+            (Status::Ok, Keyword::Quit) if before => Say::QuitEarly,
+            (Status::Ok, Keyword::Quit) => Say::Quit,
+            (Status::Err, Keyword::Retr | Keyword::Top | Keyword::Dele | Keyword::List | Keyword::Uidl)
+                if marked =>
+            {
+                Say::Deleted
+            }
+            (Status::Err, Keyword::List | Keyword::Uidl) if beyond => Say::NoSuchMessageToList,
+            (Status::Err, Keyword::Retr | Keyword::Top | Keyword::Dele) if beyond => Say::NoSuchMessage,
+            (Status::Err, Keyword::Unknown) if before => Say::Unknown,
+            (Status::Err, Keyword::Unknown) => Say::UnknownLater,
+            (Status::Err, other) => match other.row() {
+                Some(row) if !row.states.contains(&taken.state) && before => Say::WrongState,
+                Some(row) if !row.states.contains(&taken.state) => Say::WrongStateLater,
+                _ => return,
+            },
+            _ => return,
+        };
+        // What is left after QUIT is what the totals say only where nothing was marked.
+        let (count, octets) = if say == Say::LoggedIn {
+            (None, None)
+        } else {
+            (count, size.filter(|_| n.is_some()).or(octets))
+        };
+        let template = template(&text, n, count, octets, self.user.as_deref());
+        self.set(say, &template);
+        if say == Say::Quit {
+            self.set(Say::QuitEmpty, &template);
+        }
+    }
+
+    fn capa(&mut self, taken: &Taken, status: Status) {
+        if status != Status::Ok {
+            self.policy.disabled.push(Keyword::Capa);
+            return;
+        }
+        let scram = self.policy.mechanisms.iter().any(|name| name.starts_with("SCRAM-"));
+        let lines = tenable(capabilities(taken), scram);
+        self.set(Say::Capa, &escape(&taken.text()));
+        let lists = &mut self.policy.capabilities;
+        let list = if taken.state == State::Authorization {
+            &mut lists.before_login
+        } else {
+            &mut lists.after_login
+        };
+        list.get_or_insert(lines);
+    }
+
+    fn set(&mut self, say: Say, template: &str) {
+        // A text that does not fit, Cyrillic letters for instance, stays the default.
+        let _ = self.policy.wording.set(say, template);
+    }
+}
+
+/// A text as a template: braces would be placeholders.
+fn escape(text: &str) -> String {
+    text.replace(['{', '}'], "")
+}
+
+/// A text with its numbers, as far as they are those of the situation, made placeholders.
+fn template(text: &str, n: Option<u64>, count: Option<u64>, size: Option<u64>, user: Option<&str>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let escaped = escape(text);
+    let mut rest = &escaped[..];
+    while !rest.is_empty() {
+        let word = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        if word == 0 {
+            let next = rest.chars().next().map_or(1, char::len_utf8);
+            out.push_str(&rest[..next]);
+            rest = &rest[next..];
+            continue;
+        }
+        let (token, tail) = rest.split_at(word);
+        let value = token.parse::<u64>().ok();
+        let unit = |noun: &str| {
+            let after = tail.strip_prefix(' ')?.strip_prefix(noun)?;
+            let after = after.strip_prefix('s').unwrap_or(after);
+            (!after.starts_with(|c: char| c.is_ascii_alphanumeric())).then_some(after)
+        };
+        rest = tail;
+        match value {
+            Some(value) if Some(value) == count && unit("message").is_some() => {
+                out.push_str("{messages}");
+                rest = unit("message").unwrap_or_default();
+            }
+            Some(value) if Some(value) == size && unit("octet").is_some() => {
+                out.push_str("{octets}");
+                rest = unit("octet").unwrap_or_default();
+            }
+            Some(value) if Some(value) == n => out.push_str("{n}"),
+            Some(value) if Some(value) == size => out.push_str("{size}"),
+            Some(value) if Some(value) == count => out.push_str("{count}"),
+            _ if Some(token) == user => out.push_str("{user}"),
+            _ => out.push_str(token),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_the_situation_become_placeholders() {
+        let of = |text| template(text, Some(7), Some(2), Some(320), Some("kcope"));
+        assert_eq!(of("message 7 deleted"), "message {n} deleted");
+        assert_eq!(of("2 messages (320 octets)"), "{messages} ({octets})");
+        assert_eq!(of("kcope's maildrop has 2 messages"), "{user}'s maildrop has {messages}");
+        assert_eq!(of("320 octets follow, 20 of 2: x320"), "{octets} follow, 20 of {count}: x320");
+        assert_eq!(of("a {b} 7."), "a b {n}.");
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_not_announced() {
+        let lines = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>();
+        let list = lines(&["TOP", "STLS", "SASL PLAIN SCRAM-SHA-1 GSSAPI SCRAM-SHA-1-PLUS", "UIDL"]);
+        assert_eq!(tenable(list.clone(), false), lines(&["TOP", "SASL PLAIN", "UIDL"]));
+        assert_eq!(tenable(list, true), lines(&["TOP", "SASL PLAIN SCRAM-SHA-1", "UIDL"]));
+        assert_eq!(tenable(lines(&["SASL NTLM"]), false), lines(&[]));
+    }
+}

@@ -1,0 +1,346 @@
+//! The tape: recordings in memory, session by session, each exchange with the octets of its answer.
+
+use std::path::Path;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::pop3::dissect::Request;
+use crate::pop3::lines::{Unstuffer, split, split_ending};
+use crate::pop3::response::StatusLine;
+use crate::pop3::{Command, Event, Keyword, State, Status};
+use crate::recording::file::{Input, recordings};
+use crate::recording::format::{Integrity, ReadError};
+use crate::recording::{By, Entry, How};
+use crate::wire::{Close, Micros, Run, Side};
+
+/// Recorded sessions in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Tape {
+    /// The sessions.
+    pub sessions: Vec<Taped>,
+}
+
+/// A recorded session.
+#[derive(Debug, Clone, Default)]
+pub struct Taped {
+    /// Where it was read from.
+    pub name: String,
+    /// The greeting; None where none came.
+    pub greeting: Option<Taken>,
+    /// The exchanges in order: commands with their answers. A SASL exchange is one of them.
+    pub exchanges: Vec<Taken>,
+    /// How the server ended the session, where it did before the client: when, and by what.
+    pub end: Option<(Micros, Close)>,
+}
+
+/// A recorded exchange.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Its number in the recording.
+    pub n: u32,
+    /// The command line without its ending, secrets masked as in the recording. Empty for the greeting.
+    pub command: Bytes,
+    /// What the client answered to challenges, in order; masked alike.
+    pub responses: Vec<Bytes>,
+    /// None where no status came.
+    pub status: Option<Status>,
+    /// The state before it.
+    pub state: State,
+    /// When the command came.
+    pub at: Micros,
+    /// The answer's octets in the pieces in which they came, each with its time. Of a SASL exchange only the
+    /// last line: its challenges are new ones each time.
+    pub pieces: Vec<(Micros, Bytes)>,
+    /// How many octets of `pieces` are the body, and where they begin.
+    pub body: Option<(usize, usize)>,
+    /// False where the body lacks its terminator.
+    pub complete: bool,
+}
+
+/// Why a tape cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TapeError {
+    /// A file or folder cannot be read, or is no recording.
+    #[error("cannot read {name}: {error}")]
+    Unreadable {
+        /// Which.
+        name: String,
+        /// Why.
+        error: ReadError,
+    },
+    /// There is nothing to replay.
+    #[error("there is no recorded session in {0}")]
+    Empty(String),
+}
+
+impl Tape {
+    /// Reads recordings: files, and folders of them. Gives what could be read only in part with it, in words.
+    pub fn open<P: AsRef<Path>>(
+        paths: impl IntoIterator<Item = P>,
+    ) -> Result<(Self, Vec<String>), TapeError> {
+        let (mut tape, mut warnings, mut names) = (Self::default(), Vec::new(), Vec::new());
+        for path in paths {
+            let path = path.as_ref();
+            names.push(path.display().to_string());
+            let unreadable =
+                |name: &Path, error| TapeError::Unreadable { name: name.display().to_string(), error };
+            for file in recordings(path).map_err(|error| unreadable(path, ReadError::Io(error)))? {
+                let name = file.display().to_string();
+                let input = Input::open(&file).map_err(|error| unreadable(&file, error))?;
+                let integrity = tape.read(&name, input).map_err(|error| unreadable(&file, error))?;
+                match integrity {
+                    Integrity::Whole => {}
+                    Integrity::Unfinished => {
+                        warnings.push(format!("{name} is incomplete: all that was flushed is used"));
+                    }
+                    Integrity::Damaged(how) => {
+                        warnings.push(format!("{name} is damaged: {how}. What comes before is used"));
+                    }
+                }
+            }
+        }
+        if tape.sessions.is_empty() {
+            return Err(TapeError::Empty(names.join(", ")));
+        }
+        Ok((tape, warnings))
+    }
+
+    /// Reads one recording.
+    pub fn read(&mut self, name: &str, input: Input) -> Result<Integrity, ReadError> {
+        let mut taking = Taking::new(name);
+        let integrity = input.play(&mut |entry| {
+            taking.entry(entry);
+            Ok(())
+        })?;
+        let taped = taking.finish();
+        if taped.greeting.is_some() || !taped.exchanges.is_empty() {
+            self.sessions.push(taped);
+        }
+        Ok(integrity)
+    }
+}
+
+impl Taken {
+    fn new(n: u32, command: Bytes) -> Self {
+        Self {
+            n,
+            command,
+            responses: Vec::new(),
+            status: None,
+            state: State::Authorization,
+            at: 0,
+            pieces: Vec::new(),
+            body: None,
+            complete: true,
+        }
+    }
+
+    /// A command of a session that is not recorded.
+    pub(super) fn asked(line: &[u8]) -> Self {
+        Self::new(0, Bytes::copy_from_slice(line))
+    }
+
+    /// The command's keyword.
+    pub fn keyword(&self) -> Keyword {
+        Command::parse(&self.command).keyword
+    }
+
+    /// The command as a person reads it.
+    pub fn shown(&self) -> String {
+        if self.command.is_empty() && self.n == 0 {
+            "(greeting)".to_owned()
+        } else {
+            self.command.escape_ascii().to_string()
+        }
+    }
+
+    /// The text of the status line.
+    pub fn text(&self) -> String {
+        let octets = self.octets();
+        let line = split(&octets).next().unwrap_or_default();
+        String::from_utf8_lossy(StatusLine::parse(line).text).into_owned()
+    }
+
+    /// How many octets the answer has.
+    fn len(&self) -> usize {
+        self.pieces.iter().map(|(_, piece)| piece.len()).sum()
+    }
+
+    /// All octets of the answer.
+    pub fn octets(&self) -> Bytes {
+        match &self.pieces[..] {
+            [(_, only)] => only.clone(),
+            pieces => pieces.iter().map(|(_, piece)| &piece[..]).collect::<Vec<_>>().concat().into(),
+        }
+    }
+
+    /// The body with byte-stuffing undone; None where there is none.
+    pub fn content(&self) -> Option<Vec<u8>> {
+        let (from, len) = self.body?;
+        let octets = self.octets();
+        let mut content = Vec::with_capacity(len);
+        Unstuffer::default().push(&octets[from..from + len], &mut content);
+        Some(content)
+    }
+}
+
+/// Makes a session of its entries.
+#[derive(Debug)]
+struct Taking {
+    taped: Taped,
+    /// The answers that are not settled, each in the order of its exchange; usually one.
+    open: Vec<Taken>,
+    /// The greeting has come.
+    greeted: bool,
+    /// When the last arrival of the server's octets was.
+    arrival: Micros,
+    closed: Option<(Micros, Close)>,
+}
+
+impl Taking {
+    fn new(name: &str) -> Self {
+        Self {
+            taped: Taped { name: name.to_owned(), ..Taped::default() },
+            open: Vec::new(),
+            greeted: false,
+            arrival: 0,
+            closed: None,
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Event(event) => self.event(event),
+            Entry::Closed { side: Side::Server, how, at } => {
+                self.closed.get_or_insert((*at, *how));
+            }
+            Entry::Ended(end) if end.by == By::Server && matches!(end.how, How::Finished | How::Reset) => {
+                self.taped.end = self.closed;
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Request { n, run, request, .. } => {
+                let line = Bytes::copy_from_slice(split_ending(&run.bytes).0);
+                let mut taken = Taken::new(*n, line.clone());
+                if *request == Request::SaslResponse {
+                    taken.responses.push(line);
+                }
+                self.open.push(taken);
+            }
+            // A line so long is compared by its first 64 KiB.
+            Event::RequestMore { .. } | Event::Ambiguous { .. } | Event::Opaque { .. } => {}
+            Event::Status { n, run, .. } => {
+                self.settle();
+                if !self.open.iter().any(|taken| taken.n == *n) {
+                    // The greeting, or a line that nothing asked for: the server sent it after what came before.
+                    if *n == 0 && !self.greeted {
+                        self.greeted = true;
+                        self.open.insert(0, Taken::new(0, Bytes::new()));
+                    }
+                }
+                self.octets(*n, run);
+            }
+            Event::StatusMore { n, run } => self.octets(*n, run),
+            Event::Body { n, run } => {
+                if let Some(taken) = self.of(*n) {
+                    let (from, len) = taken.body.unwrap_or_else(|| (taken.len(), 0));
+                    taken.body = Some((from, len + run.bytes.len()));
+                }
+                self.octets(*n, run);
+            }
+            Event::Terminator { n, run } => {
+                if let Some(taken) = self.of(*n) {
+                    let from = taken.len();
+                    taken.body.get_or_insert((from, 0));
+                }
+                self.octets(*n, run);
+            }
+            Event::End(outcome) => {
+                if let Some(taken) = self.of(outcome.n) {
+                    (taken.status, taken.state, taken.at) = (outcome.status, outcome.state, outcome.at);
+                    taken.complete = outcome.complete;
+                    if outcome.lines.is_none() {
+                        taken.body = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The exchange that octets belong to: where nothing asked for them, the one before.
+    fn of(&mut self, n: u32) -> Option<&mut Taken> {
+        if let Some(at) = self.open.iter().position(|taken| taken.n == n) {
+            return self.open.get_mut(at);
+        }
+        self.taped.exchanges.last_mut().or(self.taped.greeting.as_mut())
+    }
+
+    fn octets(&mut self, n: u32, run: &Run) {
+        let mut arrival = self.arrival;
+        let mut pieces: Vec<(Micros, Bytes)> = Vec::new();
+        let mut from = 0;
+        for &(offset, at) in &run.arrivals {
+            let offset = offset as usize;
+            if offset > from {
+                pieces.push((arrival, run.bytes.slice(from..offset)));
+            }
+            (from, arrival) = (offset, at);
+        }
+        if from < run.bytes.len() {
+            pieces.push((arrival, run.bytes.slice(from..)));
+        }
+        self.arrival = arrival;
+        if let Some(taken) = self.of(n) {
+            for (at, octets) in pieces {
+                match taken.pieces.last_mut() {
+                    Some((last, piece)) if *last == at => {
+                        let mut joined = BytesMut::from(std::mem::take(piece));
+                        joined.extend_from_slice(&octets);
+                        *piece = joined.freeze();
+                    }
+                    _ => taken.pieces.push((at, octets)),
+                }
+            }
+        }
+    }
+
+    /// Moves what is answered to its place.
+    fn settle(&mut self) {
+        while self.open.first().is_some_and(|taken| !taken.pieces.is_empty() || taken.n == 0) {
+            let taken = self.open.remove(0);
+            self.place(taken);
+        }
+    }
+
+    fn place(&mut self, taken: Taken) {
+        if taken.n == 0 {
+            self.taped.greeting = Some(taken);
+            return;
+        }
+        // A SASL response belongs to its AUTH: the answer to the last one is what came of it.
+        if !taken.responses.is_empty()
+            && let Some(auth) = self.taped.exchanges.last_mut()
+            && auth.keyword() == Keyword::Auth
+            && auth.status == Some(Status::Continue)
+        {
+            auth.responses.extend(taken.responses);
+            (auth.status, auth.pieces, auth.body) = (taken.status, taken.pieces, None);
+            auth.at = taken.at;
+            return;
+        }
+        self.taped.exchanges.push(taken);
+    }
+
+    fn finish(mut self) -> Taped {
+        self.settle();
+        // What got no answer: nothing is known of it but that it was asked.
+        for taken in std::mem::take(&mut self.open) {
+            self.place(taken);
+        }
+        self.taped
+    }
+}

@@ -1,0 +1,301 @@
+//! Which recorded session is served next, and what the next session is made from.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::matching::Index;
+use super::report::{Report, SessionReport};
+use super::revealed::{Ids, Revealed};
+use super::script::{Passwords, Script, Used};
+use super::style::{capabilities, learn, tenable};
+use super::tape::{Taken, Tape, Taped};
+use crate::engine::{Accounts, Asked, Canned, Password, Responder, Scene, Server};
+use crate::maildrop::{Maildrops, Source, Store};
+use crate::pop3::{Keyword, Status, secret::Secret};
+use crate::wire::{Close, Listing, Micros};
+
+/// How closely a client is held to the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// The recorded commands in the recorded order; anything else is refused and ends the session.
+    Exact,
+    /// A recorded answer where there is one for the session's state, else the engine.
+    #[default]
+    Match,
+    /// The engine alone, over the recorded maildrop, in the recorded server's wording.
+    Engine,
+}
+
+impl Mode {
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Match => "match",
+            Self::Engine => "engine",
+        }
+    }
+}
+
+/// When recorded answers are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Timing {
+    /// At once, each in one piece.
+    #[default]
+    Instant,
+    /// So many times as fast as they were recorded, in the pieces in which they came.
+    Times(f64),
+}
+
+impl Timing {
+    /// How long after its command a piece is sent that was recorded at `at`.
+    pub(super) fn delay(self, at: Micros, command: Micros) -> Micros {
+        match self {
+            Self::Instant => 0,
+            Self::Times(speed) => {
+                let recorded = std::time::Duration::from_micros(at.saturating_sub(command));
+                std::time::Duration::try_from_secs_f64(recorded.as_secs_f64() / speed)
+                    .map_or(Micros::MAX / 4, |delay| delay.as_micros() as Micros)
+            }
+        }
+    }
+}
+
+/// What is served once every recorded session was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterLast {
+    /// The engine answers, over what the last session left.
+    #[default]
+    Engine,
+    /// The first session comes again, and with it every message.
+    Repeat,
+    /// The client is refused.
+    Refuse,
+}
+
+/// How a tape is replayed.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How closely a client is held to it.
+    pub mode: Mode,
+    /// When answers are sent.
+    pub timing: Timing,
+    /// What comes after the last session.
+    pub after_last: AfterLast,
+    /// Passwords that are known; every other secret is right where it was recorded.
+    pub users: Vec<(String, Secret)>,
+}
+
+/// A recorded session, ready to be served.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) taped: Taped,
+    pub(super) index: Index,
+    pub(super) revealed: Revealed,
+}
+
+/// A tape being replayed. Shared by the sessions of a run.
+#[derive(Debug)]
+pub struct Replay {
+    options: Options,
+    sessions: Vec<Arc<Prepared>>,
+    server: Arc<Server>,
+    maildrops: Maildrops,
+    passwords: Passwords,
+    report: Arc<Mutex<Report>>,
+    /// How many sessions were served.
+    served: Mutex<usize>,
+}
+
+impl Replay {
+    /// Prepares a tape.
+    pub fn new(tape: Tape, options: Options) -> Self {
+        let scram = !options.users.is_empty();
+        let policy = learn(&tape, scram);
+        let accounts = accounts(&tape, &options.users);
+        let ids = Ids::of(&tape.sessions);
+        let prepare = |mut taped: Taped| {
+            taped.exchanges.iter_mut().for_each(|taken| without_tls(taken, scram));
+            let revealed = Revealed::of(&taped, &ids);
+            Arc::new(Prepared { index: Index::of(&taped), taped, revealed })
+        };
+        let sessions: Vec<_> = tape.sessions.into_iter().map(prepare).collect();
+        let report = Report { mode: options.mode.name(), ..Report::default() };
+        Self {
+            passwords: Arc::new(options.users.iter().cloned().collect()),
+            options,
+            sessions,
+            server: Arc::new(Server { policy, accounts }),
+            maildrops: Maildrops::new(Vec::new()).locking(false),
+            report: Arc::new(Mutex::new(report)),
+            served: Mutex::default(),
+        }
+    }
+
+    /// How many recorded sessions there are.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Whether every recorded session was served.
+    pub fn is_used_up(&self) -> bool {
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner) >= self.sessions.len()
+    }
+
+    /// The next session.
+    pub fn scene(&self) -> Scene {
+        let turn = {
+            let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+            *served += 1;
+            *served - 1
+        };
+        let count = self.sessions.len();
+        let within = turn < count;
+        let place = match self.options.after_last {
+            _ if within => Some(turn),
+            AfterLast::Repeat if count > 0 => {
+                if turn % count == 0 {
+                    self.maildrops.restore();
+                }
+                Some(turn % count)
+            }
+            AfterLast::Refuse => return self.refusal(turn),
+            AfterLast::Engine | AfterLast::Repeat => None,
+        };
+        let prepared = place.map_or_else(|| self.sessions.last(), |place| self.sessions.get(place)).cloned();
+        let store = prepared.as_ref().map(|prepared| Arc::new(prepared.revealed.clone()) as Arc<dyn Store>);
+        let maildrops = self.maildrops.over(store.into_iter().collect());
+        let source: Arc<dyn Source> = Arc::new(maildrops.clone());
+        let script = prepared.map(|prepared| {
+            // After the last one the engine answers alone, but in its words.
+            let mode = if place.is_some() { self.options.mode } else { Mode::Engine };
+            Box::new(self.script(turn, mode, place.is_some(), prepared, maildrops)) as Box<dyn Responder>
+        });
+        Scene { server: Arc::clone(&self.server), source, script }
+    }
+
+    fn script(
+        &self,
+        turn: usize,
+        mode: Mode,
+        within: bool,
+        prepared: Arc<Prepared>,
+        maildrops: Maildrops,
+    ) -> Script {
+        let at = self.enter(turn, within.then_some(&*prepared));
+        Script {
+            used: Used::new(&prepared),
+            prepared,
+            mode,
+            timing: self.options.timing,
+            maildrops,
+            passwords: Arc::clone(&self.passwords),
+            report: Arc::clone(&self.report),
+            at,
+            user: None,
+            untouched: true,
+            left: None,
+            fillers: std::collections::BTreeSet::new(),
+        }
+    }
+
+    /// Enters a session into the report; gives its place there.
+    fn enter(&self, turn: usize, prepared: Option<&Prepared>) -> usize {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = |taken: &&Taken| taken.keyword() != Keyword::Stls;
+        report.sessions.push(SessionReport {
+            session: u32::try_from(turn + 1).unwrap_or(u32::MAX),
+            recording: prepared.map(|prepared| prepared.taped.name.clone()),
+            recorded: prepared.map_or(0, |prepared| prepared.taped.exchanges.iter().filter(wanted).count()),
+            ..SessionReport::default()
+        });
+        report.sessions.len() - 1
+    }
+
+    fn refusal(&self, turn: usize) -> Scene {
+        self.enter(turn, None);
+        let source: Arc<dyn Source> = Arc::new(self.maildrops.clone());
+        Scene { server: Arc::clone(&self.server), source, script: Some(Box::new(Refusing)) }
+    }
+
+    /// What the replay came to so far. What sessions have not used is in it once they are over.
+    pub fn report(&self) -> Report {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let served = *self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.sessions.iter().skip(served).map(|prepared| prepared.taped.name.clone());
+        report.unserved = names.collect();
+        report
+    }
+}
+
+/// Who may log in: whoever did on the tape, with the password where it was kept or given, and everybody else with
+/// any.
+fn accounts(tape: &Tape, users: &[(String, Secret)]) -> Accounts {
+    let accounts = Accounts::any();
+    for taped in &tape.sessions {
+        let mut user = None;
+        for taken in &taped.exchanges {
+            let words = super::matching::argument(&taken.command);
+            match (taken.keyword(), words) {
+                (Keyword::User, Some(name)) => user = Some(name),
+                (Keyword::Pass, Some(password)) if taken.status == Some(Status::Ok) => {
+                    let kept = password.as_bytes() != crate::pop3::secret::MASK;
+                    if let (Some(user), true) = (&user, kept) {
+                        accounts.add(user.as_str(), Password::Is(Secret::new(password)));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    for (user, password) in users {
+        accounts.add(user.as_str(), Password::Is(password.clone()));
+    }
+    accounts
+}
+
+/// A recorded capability list as it is true here.
+fn without_tls(taken: &mut Taken, scram: bool) {
+    if taken.keyword() != Keyword::Capa || taken.status != Some(Status::Ok) {
+        return;
+    }
+    let before = capabilities(taken);
+    let after = tenable(before.clone(), scram);
+    if after == before {
+        return;
+    }
+    let at = taken.pieces.last().map_or(taken.at, |&(at, _)| at);
+    let text = taken.text();
+    let status = if text.is_empty() { "+OK\r\n".to_owned() } else { format!("+OK {text}\r\n") };
+    let body: String = after.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect();
+    taken.body = Some((status.len(), body.len()));
+    taken.pieces = vec![(at, Bytes::from(format!("{status}{body}.\r\n")))];
+}
+
+/// Sends the client away.
+#[derive(Debug)]
+struct Refusing;
+
+impl Responder for Refusing {
+    fn greeting(&mut self) -> Option<Canned> {
+        Some(Canned {
+            status: Some(Status::Err),
+            pieces: vec![(0, Bytes::from_static(b"-ERR [SYS/TEMP] every recorded session was served\r\n"))],
+            then: Some(Close::Finished),
+        })
+    }
+
+    fn respond(&mut self, _: &Asked<'_>) -> Option<Canned> {
+        None
+    }
+
+    fn answered(&mut self, _: Status) {}
+
+    fn opened(&mut self, _: &Listing) {}
+}
