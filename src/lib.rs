@@ -7,7 +7,7 @@
 //! # Rooms
 //!
 //! ```text
-//! 5 cli                               a file a verb
+//! 5 cli       testing                 a file a verb; a server in a test
 //! 4 net                               sockets, clock, the writer's thread
 //! 3 relay     replay    sink          a whole session
 //! 2 engine    render                  one decision each
@@ -29,6 +29,7 @@
 //! | [`replay`] | a recording as a server |
 //! | [`sink`] | where entries go: console, recorder, tally, raw octets, messages |
 //! | [`net`] | listens, pumps, tells the time; runs the sinks on their thread |
+//! | [`testing`] | a mock server in the test's own process |
 //! | `cli` | the program; feature `cli`, on by default |
 //!
 //! # The way of the data
@@ -92,5 +93,6 @@ pub mod relay;
 pub mod replay;
 pub mod sink;
 pub mod net;
+pub mod testing;
 #[cfg(feature = "cli")]
 pub mod cli;

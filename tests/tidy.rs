@@ -15,11 +15,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("replay", &["engine", "recording", "maildrop", "pop3", "wire"]),
     ("sink", &["render", "recording", "pop3", "wire"]),
     ("net", &["sink", "relay", "engine", "recording", "maildrop", "pop3", "wire"]),
+    ("testing", &["net", "replay", "relay", "engine", "recording", "maildrop", "pop3", "wire"]),
     ("cli", &["net", "sink", "replay", "relay", "engine", "render", "recording", "maildrop", "pop3", "wire"]),
 ];
 
 /// Tokio, sockets and the terminal stay in the shell.
-const SHELL: &[&str] = &["net", "cli"];
+const SHELL: &[&str] = &["net", "testing", "cli"];
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -4,6 +4,7 @@
 mod command;
 mod convert;
 mod demo;
+mod episodes;
 mod failure;
 mod front;
 mod host;

@@ -24,14 +24,20 @@ pub(super) struct Outlets {
 #[derive(Debug, Clone)]
 pub(super) struct Queues {
     screen: Option<Queue>,
-    record: Queue,
+    /// None: what is seen is not recorded.
+    record: Option<Queue>,
 }
 
 impl Queues {
+    /// The screen alone.
+    pub(super) fn of_screen(&self) -> Self {
+        Self { record: None, ..self.clone() }
+    }
+
     /// Hands entries on; gives what the session has to wait for.
     pub(super) fn put(&self, session: u32, entries: Vec<Entry>) -> Option<Wait> {
         let screen = self.screen.as_ref().and_then(|screen| screen.put(session, entries.clone()));
-        let record = self.record.put(session, entries);
+        let record = self.record.as_ref().and_then(|record| record.put(session, entries));
         match (screen, record) {
             (Some(screen), Some(record)) => Some(Box::pin(async move {
                 screen.await;
@@ -76,7 +82,7 @@ impl Outlets {
             sinks.insert(0, Box::new(recorder));
         }
         let (record, queue) = Writer::start(sinks, |problem| warn(&problem)).map_err(cannot)?;
-        Ok(Self { queues: Queues { screen: screen_queue, record: queue }, screen, record, paths })
+        Ok(Self { queues: Queues { screen: screen_queue, record: Some(queue) }, screen, record, paths })
     }
 
     /// Waits until all is written, for a screen only as long as it takes anything. Gives the names of the sinks

@@ -42,7 +42,13 @@ impl Proxy {
         }
     }
 
-    async fn session(self: Arc<Self>, accepted: Accepted, stop: watch::Receiver<bool>, queues: Queues) {
+    /// Relays a session to its end.
+    pub(super) async fn session(
+        self: Arc<Self>,
+        accepted: Accepted,
+        stop: watch::Receiver<bool>,
+        queues: Queues,
+    ) {
         let (clock, started) = Clock::start();
         let relay = Relay::new(self.header(&accepted, started));
         let around =

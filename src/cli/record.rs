@@ -1,21 +1,26 @@
 //! `poptape record`: stand in the middle, show, record.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
+use super::episodes::{Episodes, Mode};
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
 use super::outlets::Outlets;
-use super::output::say;
-use super::proxy::{Proxy, relay};
+use super::output::{say, warn};
+use super::proxy::{GENERATOR, Proxy};
 use crate::net::address::Upstream;
+use crate::net::listen::{Accepted, serve};
 use crate::net::pool::Pool;
+use crate::net::server::House;
 use crate::pop3::Secrets;
 use crate::recording::format::FORMATS;
 use crate::render::units::counted;
+use crate::replay::Replay;
 use crate::sink::Sink;
 use crate::sink::tally::Tally;
 
@@ -30,9 +35,9 @@ use crate::sink::tally::Tally;
     "where it fails."
 ))]
 pub(super) struct Arguments {
-    /// The server: pop3://host[:110], or host:port
-    #[arg(short, long, value_name = "URL")]
-    upstream: Upstream,
+    /// The server: pop3://host[:110], or host:port. Not needed where nothing is recorded
+    #[arg(short, long, value_name = "URL", required_unless_present = "mode")]
+    upstream: Option<Upstream>,
 
     /// The folder for the recordings, one file a session
     #[arg(short, long, value_name = "DIR", default_value = "recordings")]
@@ -45,6 +50,11 @@ pub(super) struct Arguments {
     /// Whether passwords, digests and SASL payloads are kept or become ********
     #[arg(long, value_enum, default_value = "redact")]
     secrets: SecretsChoice,
+
+    /// Where sessions come from: the server or the folder. POPTAPE_MODE in the environment counts more; where CI is
+    /// set, a server is not asked unless POPTAPE_MODE or "all" says so
+    #[arg(long, value_enum, default_value = "all")]
+    mode: Mode,
 
     #[command(flatten)]
     front: Front,
@@ -59,10 +69,18 @@ enum SecretsChoice {
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
     let tally = Tally::default();
     let folder = &arguments.output;
+    let Episodes { replay, record } = Episodes::choose(arguments.mode, folder)?;
     let formats: Vec<&str> = arguments.format.iter().map(String::as_str).collect();
     let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
     let outlets = Outlets::open(Some(folder), &formats, arguments.front.verbosity(), color, others)?;
-    let (verdict, failed) = block_on(proxy(arguments, outlets))??;
+    let replay = replay.map(Arc::new);
+    let (verdict, failed) = block_on(sessions(arguments, outlets, replay.clone(), record))??;
+    if let Some(replay) = replay {
+        say(replay.report().to_string().trim_end());
+        if !record {
+            return Ok(verdict);
+        }
+    }
     let counts = tally.counts();
     say(&format!(
         "{}, {}, {} -ERR, {} octets up, {} down{}",
@@ -85,28 +103,67 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     }
     if counts.unconnected > 0 {
         let sessions = counted(counts.unconnected, "session");
-        return Err(Failure::runtime(format!("{sessions} could not be connected to {}", arguments.upstream)));
+        let upstream = arguments.upstream.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(Failure::runtime(format!("{sessions} could not be connected to {upstream}")));
     }
     Ok(verdict)
 }
 
 /// Gives the verdict, and the names of the sinks that failed.
-async fn proxy(arguments: &Arguments, outlets: Outlets) -> Result<(Verdict, Vec<&'static str>), Failure> {
-    let Arguments { upstream, front, .. } = arguments;
-    let target = (upstream.host.as_str(), upstream.port);
-    let _addresses = tokio::net::lookup_host(target).await.map_err(|error| {
-        Failure::runtime(format!(
-            "cannot resolve the upstream {upstream}: {error}; check the name given with -u"
-        ))
-    })?;
+async fn sessions(
+    arguments: &Arguments,
+    outlets: Outlets,
+    replay: Option<Arc<Replay>>,
+    record: bool,
+) -> Result<(Verdict, Vec<&'static str>), Failure> {
+    let front = &arguments.front;
     let secrets = match arguments.secrets {
         SecretsChoice::Redact => Secrets::Redact,
         SecretsChoice::Keep => Secrets::Keep,
     };
-    let proxy = Arc::new(Proxy { upstream: upstream.clone(), secrets, pool: Pool::default() });
-    let queues = outlets.queues.clone();
-    let verdict =
-        front.run(|listeners, stopped| relay(proxy, listeners, front.sessions, stopped, queues)).await;
+    let proxy = match &arguments.upstream {
+        Some(upstream) if record => {
+            resolve(upstream).await?;
+            Some(Arc::new(Proxy { upstream: upstream.clone(), secrets, pool: Pool::default() }))
+        }
+        None if record => {
+            return Err(Failure::usage("there is nothing to record from: give the server with -u"));
+        }
+        _ => None,
+    };
+    let (house, queues) = (Arc::new(House::new(GENERATOR, secrets)), outlets.queues.clone());
+    let verdict = front
+        .run(|listeners, stopped| {
+            let stop = stopped.clone();
+            let session = move |accepted: Accepted| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+                let stop = stop.clone();
+                let recorded = replay.as_ref().filter(|replay| !replay.is_used_up() || proxy.is_none());
+                match (recorded, &proxy) {
+                    (None, Some(proxy)) => {
+                        Box::pin(Arc::clone(proxy).session(accepted, stop, queues.clone()))
+                    }
+                    (Some(replay), _) => {
+                        let (number, queues) = (accepted.number, queues.of_screen());
+                        let put = move |entries| queues.put(number, entries);
+                        Box::pin(Arc::clone(&house).session(replay.scene(), accepted, stop, put))
+                    }
+                    (None, None) => Box::pin(std::future::ready(())),
+                }
+            };
+            serve(listeners, front.sessions, stopped, |problem| warn(&problem), session)
+        })
+        .await;
     let failed = outlets.close().await;
     Ok((verdict?, failed))
+}
+
+/// A name that means nothing is told before anybody connects.
+async fn resolve(upstream: &Upstream) -> Result<(), Failure> {
+    let target = (upstream.host.as_str(), upstream.port);
+    let found = tokio::net::lookup_host(target).await.map(|_| ());
+    found.map_err(|error| {
+        Failure::runtime(format!(
+            "cannot resolve the upstream {upstream}: {error}; check the name given with -u"
+        ))
+    })
 }

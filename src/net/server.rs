@@ -13,7 +13,7 @@ use super::writer::Wait;
 use crate::engine::{Birth, Engine, Scene};
 use crate::pop3::Secrets;
 use crate::recording::{Entry, Header};
-use crate::relay::Served;
+use crate::relay::{Served, Tap};
 
 /// What the sessions of a running server share.
 #[derive(Debug)]
@@ -37,6 +37,28 @@ impl House {
         scene: Scene,
         accepted: Accepted,
         stop: watch::Receiver<bool>,
+        put: impl FnMut(Vec<Entry>) -> Option<Wait>,
+    ) {
+        self.run(scene, accepted, stop, None, put).await;
+    }
+
+    /// The same with a tap.
+    pub async fn tapped_session(
+        self: Arc<Self>,
+        scene: Scene,
+        accepted: Accepted,
+        stop: watch::Receiver<bool>,
+        tap: Tap,
+    ) {
+        self.run(scene, accepted, stop, Some(tap), |_| None).await;
+    }
+
+    async fn run(
+        &self,
+        scene: Scene,
+        accepted: Accepted,
+        stop: watch::Receiver<bool>,
+        tap: Option<Tap>,
         mut put: impl FnMut(Vec<Entry>) -> Option<Wait>,
     ) {
         let (clock, started) = Clock::start();
@@ -60,6 +82,10 @@ impl House {
         };
         let around = Surroundings { clock, pool: &self.pool, upstream: None, maildrops: Some(source), stop };
         let served = Served::new(engine, header);
+        let served = match tap {
+            Some(tap) => served.tapped(tap),
+            None => served,
+        };
         pump::run(served, accepted.stream, around, |served| put(served.entries())).await;
     }
 }

@@ -11,7 +11,7 @@ mod served;
 
 use bytes::Bytes;
 
-pub use self::served::Served;
+pub use self::served::{Served, Tap};
 use crate::recording::{By, Entry, Header, How, Observer};
 use crate::wire::{Action, Close, Input, Machine, Micros, Side};
 

@@ -4,10 +4,14 @@
 use crate::recording::{By, Entry, Header, How, Observer};
 use crate::wire::{Action, Close, Input, Machine, Micros, Side};
 
+/// Takes entries before the actions that made them are performed: whoever has seen an answer finds its entries
+/// taken.
+pub type Tap = Box<dyn FnMut(&Entry) + Send>;
+
 /// A machine that has a client and no other side, observed. Its entries are drained with [`Served::entries`].
-#[derive(Debug)]
 pub struct Served<M> {
     machine: M,
+    tap: Option<Tap>,
     observer: Observer,
     header: Option<Box<Header>>,
     /// The client went first.
@@ -19,7 +23,12 @@ impl<M> Served<M> {
     /// A session that is described by `header`.
     pub fn new(machine: M, header: Header) -> Self {
         let observer = Observer::new(header.secrets);
-        Self { machine, observer, header: Some(Box::new(header)), left: None, stopped: false }
+        Self { machine, tap: None, observer, header: Some(Box::new(header)), left: None, stopped: false }
+    }
+
+    /// The same with a tap: [`Served::entries`] has none then.
+    pub fn tapped(self, tap: Tap) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 
     /// What was found since the last call.
@@ -70,5 +79,14 @@ impl<M: Machine> Machine for Served<M> {
                 _ => {}
             }
         }
+        if let Some(tap) = &mut self.tap {
+            self.observer.entries().iter().for_each(tap);
+        }
+    }
+}
+
+impl<M: std::fmt::Debug> std::fmt::Debug for Served<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Served").field("machine", &self.machine).finish_non_exhaustive()
     }
 }

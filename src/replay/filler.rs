@@ -111,7 +111,8 @@ mod tests {
             if size != 1 {
                 assert_eq!(Measure::read(&octets[..]).unwrap().size, size, "not in whole lines: {size}");
             }
-            assert_eq!(octets.starts_with(b"X-Poptape-Filler: message 7"), size > 90, "{size}");
+            let marked = octets.starts_with(b"X-Poptape-Filler: message 7");
+            assert!(marked || size < 100, "not marked: {size}");
         }
     }
 

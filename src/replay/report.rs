@@ -1,8 +1,12 @@
 //! The report: what of a recording was used, what was not, and where clients went off script.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
+
+use super::tape::Taken;
+use super::theatre::{Mode, Prepared};
 
 /// How many divergences of a session are kept; the rest is counted.
 const KEPT: usize = 100;
@@ -95,6 +99,77 @@ impl Report {
     /// Whether each client did only what was recorded.
     pub fn on_script(&self) -> bool {
         self.sessions.iter().all(|session| session.divergences.is_empty())
+    }
+}
+
+/// The report as it grows.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pages: Vec<Page>,
+}
+
+/// A session's part of it.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) report: SessionReport,
+    /// What the session is served from.
+    prepared: Option<Arc<Prepared>>,
+    /// Which of its exchanges were used.
+    used: Vec<bool>,
+}
+
+impl Ledger {
+    /// A new page for a session that is served from a recording; None: from none. Gives its place.
+    pub(super) fn open(&mut self, session: u32, prepared: Option<&Arc<Prepared>>) -> usize {
+        let used: Vec<bool> = prepared.map(|prepared| prepared.never_asked()).unwrap_or_default();
+        self.pages.push(Page {
+            report: SessionReport {
+                session,
+                recording: prepared.map(|prepared| prepared.taped.name.clone()),
+                recorded: used.iter().filter(|&&used| !used).count(),
+                ..SessionReport::default()
+            },
+            prepared: prepared.cloned(),
+            used,
+        });
+        self.pages.len() - 1
+    }
+
+    pub(super) fn page(&mut self, at: usize) -> Option<&mut Page> {
+        self.pages.get_mut(at)
+    }
+
+    /// What it comes to so far.
+    pub(super) fn sessions(&self, mode: Mode) -> Vec<SessionReport> {
+        let finished = self.pages.iter().map(|page| {
+            let mut report = page.report.clone();
+            if let (Some(prepared), true) = (&page.prepared, mode != Mode::Engine) {
+                let exchanges = prepared.taped.exchanges.iter().zip(&page.used);
+                let unused = exchanges.filter(|&(_, &used)| !used);
+                report.unused = unused.map(|(taken, _)| Exchange::of(taken)).collect();
+            }
+            report
+        });
+        finished.collect()
+    }
+}
+
+impl Page {
+    /// An exchange was used, for the first time or again.
+    pub(super) fn used(&mut self, at: usize) {
+        match self.used.get_mut(at) {
+            Some(used) if !*used => {
+                *used = true;
+                self.report.used += 1;
+            }
+            _ => self.report.repeated += 1,
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn of(taken: &Taken) -> Self {
+        Self { n: taken.n, command: taken.shown() }
     }
 }
 

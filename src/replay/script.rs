@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::matching::{Now, argument, is_same, obstacle, repeatable, secrets_agree};
-use super::report::{Candidate, Divergence, Exchange, Filler, Report, SessionReport};
+use super::report::{Candidate, Divergence, Exchange, Filler, Ledger, Page};
 use super::revealed::number;
 use super::tape::Taken;
 use super::theatre::{Mode, Prepared, Timing};
@@ -31,9 +31,9 @@ pub(super) struct Script {
     pub(super) timing: Timing,
     pub(super) maildrops: Maildrops,
     pub(super) passwords: Passwords,
-    pub(super) report: Arc<Mutex<Report>>,
-    /// Where this session's part of the report is.
-    pub(super) at: usize,
+    pub(super) ledger: Arc<Mutex<Ledger>>,
+    /// The session's page there.
+    pub(super) page: usize,
     pub(super) used: Used,
     /// Whom USER named last.
     pub(super) user: Option<String>,
@@ -64,9 +64,7 @@ pub(super) struct Left {
 
 impl Used {
     pub(super) fn new(prepared: &Prepared) -> Self {
-        // STLS is hidden and refused without TLS: nobody waits for it.
-        let each = prepared.taped.exchanges.iter().map(|taken| taken.keyword() == Keyword::Stls).collect();
-        let mut used = Self { each, ..Self::default() };
+        let mut used = Self { each: prepared.never_asked(), ..Self::default() };
         used.advance();
         used
     }
@@ -96,20 +94,16 @@ fn shown(line: &[u8]) -> String {
 }
 
 impl Script {
-    fn report(&self, change: impl FnOnce(&mut SessionReport)) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        // It was put there when the session began.
-        if let Some(session) = report.sessions.get_mut(self.at) {
-            change(session);
+    fn note(&self, change: impl FnOnce(&mut Page)) {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        // It was opened when the session began.
+        if let Some(page) = ledger.page(self.page) {
+            change(page);
         }
     }
 
-    fn exchange(taken: &Taken) -> Exchange {
-        Exchange { n: taken.n, command: taken.shown() }
-    }
-
     fn expected(&self) -> Option<Exchange> {
-        self.prepared.taped.exchanges.get(self.used.first_unused).map(Self::exchange)
+        self.prepared.taped.exchanges.get(self.used.first_unused).map(Exchange::of)
     }
 
     /// The recorded exchange that answers a command now, or why those that come near do not.
@@ -149,7 +143,7 @@ impl Script {
         // Those that are still to come are nearer.
         candidates.sort_by_key(|&(used, ..)| used);
         let candidates = candidates.into_iter().take(CANDIDATES);
-        Err(candidates.map(|(_, taken, why)| Candidate { exchange: Self::exchange(taken), why }).collect())
+        Err(candidates.map(|(_, taken, why)| Candidate { exchange: Exchange::of(taken), why }).collect())
     }
 
     /// Where a password is known, recorded or given by the user, a recorded success is for it alone.
@@ -187,7 +181,7 @@ impl Script {
                 Some(self.play(at))
             }
             expected => {
-                let expected = expected.map(Self::exchange);
+                let expected = expected.map(Exchange::of);
                 let words =
                     expected.as_ref().map_or("nothing more".to_owned(), |exchange| exchange.command.clone());
                 let words: String = words.chars().take(200).collect();
@@ -196,7 +190,7 @@ impl Script {
                 let now = Now { state, user: None, marked: &[], untouched: true };
                 let candidates = self.find(line, now).err().unwrap_or_default();
                 let divergence = Divergence { came: shown(line), expected, answered: "-ERR", candidates };
-                self.report(|session| session.diverged(divergence));
+                self.note(|page| page.report.diverged(divergence));
                 Some(Canned {
                     status: Some(Status::Err),
                     pieces: vec![(0, refusal.into())],
@@ -208,13 +202,7 @@ impl Script {
 
     fn play(&mut self, at: usize) -> Canned {
         let before = self.used.take(at);
-        self.report(|session| {
-            if before {
-                session.repeated += 1;
-            } else {
-                session.used += 1;
-            }
-        });
+        self.note(|page| page.used(at));
         let last = self.used.first_unused == self.prepared.taped.exchanges.len();
         self.canned(&self.prepared.taped.exchanges[at], last && !before)
     }
@@ -252,7 +240,7 @@ impl Responder for Script {
                     // The text of a recorded login tells of the maildrop as it was.
                     Ok(at) if self.untouched || asked.keyword != Keyword::Pass => return Some(self.play(at)),
                     Ok(at) => vec![Candidate {
-                        exchange: Self::exchange(&self.prepared.taped.exchanges[at]),
+                        exchange: Exchange::of(&self.prepared.taped.exchanges[at]),
                         why: "recorded, but over a maildrop from which less was deleted".to_owned(),
                     }],
                     Err(candidates) => candidates,
@@ -275,7 +263,8 @@ impl Responder for Script {
                 Some(Filler { message, octets })
             });
         let engine = self.mode == Mode::Engine;
-        self.report(|session| {
+        self.note(|page| {
+            let session = &mut page.report;
             session.answered_by_engine += 1;
             session.fillers.extend(filler);
             // In this mode nothing else is expected.
@@ -287,17 +276,5 @@ impl Responder for Script {
 
     fn opened(&mut self, listing: &Listing) {
         self.untouched = listing.len() == self.prepared.revealed.listing.len();
-    }
-}
-
-impl Drop for Script {
-    /// The session is over: what was not used by now will not be.
-    fn drop(&mut self) {
-        if self.mode == Mode::Engine {
-            return;
-        }
-        let exchanges = self.prepared.taped.exchanges.iter().zip(&self.used.each);
-        let unused = exchanges.filter(|&(_, &used)| !used).map(|(taken, _)| Self::exchange(taken)).collect();
-        self.report(|session| session.unused = unused);
     }
 }

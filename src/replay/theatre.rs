@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::matching::Index;
-use super::report::{Report, SessionReport};
+use super::report::{Ledger, Report};
 use super::revealed::{Ids, Revealed};
 use super::script::{Passwords, Script, Used};
 use super::style::{capabilities, learn, tenable};
@@ -95,6 +95,13 @@ pub(super) struct Prepared {
     pub(super) revealed: Revealed,
 }
 
+impl Prepared {
+    /// For each exchange whether nobody waits for it: STLS is hidden and refused without TLS.
+    pub(super) fn never_asked(&self) -> Vec<bool> {
+        self.taped.exchanges.iter().map(|taken| taken.keyword() == Keyword::Stls).collect()
+    }
+}
+
 /// A tape being replayed. Shared by the sessions of a run.
 #[derive(Debug)]
 pub struct Replay {
@@ -103,7 +110,7 @@ pub struct Replay {
     server: Arc<Server>,
     maildrops: Maildrops,
     passwords: Passwords,
-    report: Arc<Mutex<Report>>,
+    ledger: Arc<Mutex<Ledger>>,
     /// How many sessions were served.
     served: Mutex<usize>,
 }
@@ -121,14 +128,13 @@ impl Replay {
             Arc::new(Prepared { index: Index::of(&taped), taped, revealed })
         };
         let sessions: Vec<_> = tape.sessions.into_iter().map(prepare).collect();
-        let report = Report { mode: options.mode.name(), ..Report::default() };
         Self {
             passwords: Arc::new(options.users.iter().cloned().collect()),
             options,
             sessions,
             server: Arc::new(Server { policy, accounts }),
             maildrops: Maildrops::new(Vec::new()).locking(false),
-            report: Arc::new(Mutex::new(report)),
+            ledger: Arc::default(),
             served: Mutex::default(),
         }
     }
@@ -188,7 +194,7 @@ impl Replay {
         prepared: Arc<Prepared>,
         maildrops: Maildrops,
     ) -> Script {
-        let at = self.enter(turn, within.then_some(&*prepared));
+        let page = self.enter(turn, within.then_some(&prepared));
         Script {
             used: Used::new(&prepared),
             prepared,
@@ -196,8 +202,8 @@ impl Replay {
             timing: self.options.timing,
             maildrops,
             passwords: Arc::clone(&self.passwords),
-            report: Arc::clone(&self.report),
-            at,
+            ledger: Arc::clone(&self.ledger),
+            page,
             user: None,
             untouched: true,
             left: None,
@@ -205,17 +211,10 @@ impl Replay {
         }
     }
 
-    /// Enters a session into the report; gives its place there.
-    fn enter(&self, turn: usize, prepared: Option<&Prepared>) -> usize {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = |taken: &&Taken| taken.keyword() != Keyword::Stls;
-        report.sessions.push(SessionReport {
-            session: u32::try_from(turn + 1).unwrap_or(u32::MAX),
-            recording: prepared.map(|prepared| prepared.taped.name.clone()),
-            recorded: prepared.map_or(0, |prepared| prepared.taped.exchanges.iter().filter(wanted).count()),
-            ..SessionReport::default()
-        });
-        report.sessions.len() - 1
+    /// Opens a session's page in the ledger.
+    fn enter(&self, turn: usize, prepared: Option<&Arc<Prepared>>) -> usize {
+        let session = u32::try_from(turn + 1).unwrap_or(u32::MAX);
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).open(session, prepared)
     }
 
     fn refusal(&self, turn: usize) -> Scene {
@@ -224,13 +223,13 @@ impl Replay {
         Scene { server: Arc::clone(&self.server), source, script: Some(Box::new(Refusing)) }
     }
 
-    /// What the replay came to so far. What sessions have not used is in it once they are over.
+    /// What the replay came to so far.
     pub fn report(&self) -> Report {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mode = self.options.mode;
+        let sessions = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).sessions(mode);
         let served = *self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let names = self.sessions.iter().skip(served).map(|prepared| prepared.taped.name.clone());
-        report.unserved = names.collect();
-        report
+        Report { mode: mode.name(), sessions, unserved: names.collect() }
     }
 }
 
