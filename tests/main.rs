@@ -13,5 +13,6 @@ mod golden;
 mod interop;
 mod properties;
 mod readme;
+mod replays;
 mod tidy;
 mod transcripts;

@@ -171,7 +171,7 @@ impl Script {
         Canned { status: taken.status, pieces, then }
     }
 
-    fn exact(&mut self, line: &[u8]) -> Option<Canned> {
+    fn exact(&mut self, line: &[u8], now: Now<'_>) -> Option<Canned> {
         if Command::parse(line).keyword == Keyword::Stls {
             return None;
         }
@@ -186,8 +186,6 @@ impl Script {
                     expected.as_ref().map_or("nothing more".to_owned(), |exchange| exchange.command.clone());
                 let words: String = words.chars().take(200).collect();
                 let refusal = format!("-ERR off the recording: expected {words}\r\n");
-                let state = State::Authorization;
-                let now = Now { state, user: None, marked: &[], untouched: true };
                 let candidates = self.find(line, now).err().unwrap_or_default();
                 let divergence = Divergence { came: shown(line), expected, answered: "-ERR", candidates };
                 self.note(|page| page.report.diverged(divergence));
@@ -224,8 +222,11 @@ impl Responder for Script {
         }
         let message = matches!(asked.keyword, Keyword::Retr | Keyword::Top);
         let message = message.then(|| number(&Taken::asked(line), 0)).flatten();
+        let Asked { state, marked, .. } = *asked;
+        let user = self.user.clone();
+        let mut now = Now { state, user: user.as_deref(), marked, untouched: self.untouched };
         let candidates = match self.mode {
-            Mode::Exact => return self.exact(line),
+            Mode::Exact => return self.exact(line, now),
             Mode::Engine => Vec::new(),
             Mode::Match if asked.keyword == Keyword::Stls => Vec::new(),
             Mode::Match => {
@@ -234,9 +235,8 @@ impl Responder for Script {
                     let listing = &self.prepared.revealed.listing;
                     self.untouched = !listing.iter().any(|scan| deleted.contains(&scan.unique_id));
                 }
-                let Asked { state, marked, .. } = *asked;
-                let user = self.user.as_deref();
-                match self.find(line, Now { state, user, marked, untouched: self.untouched }) {
+                now.untouched = self.untouched;
+                match self.find(line, now) {
                     // The text of a recorded login tells of the maildrop as it was.
                     Ok(at) if self.untouched || asked.keyword != Keyword::Pass => return Some(self.play(at)),
                     Ok(at) => vec![Candidate {

@@ -104,6 +104,9 @@ impl Learning {
             self.capa(taken, status);
             return;
         }
+        if keyword == Keyword::Last && status == Status::Ok {
+            self.policy.disabled.retain(|&disabled| disabled != Keyword::Last);
+        }
         let (text, n) = (taken.text(), number(taken, 0).map(|n| n as u64));
         let size = taken.content().map(|content| content.len() as u64);
         if keyword == Keyword::Stat && status == Status::Ok && marks.is_empty() {

@@ -1,0 +1,175 @@
+//! Replays: what clients get from a recording, and what the report says. A case is a file: recorded transcripts, what
+//! clients send, and behind `expected:` what came of it, rewritten with `UPDATE_EXPECT=1`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use bytes::Bytes;
+use poptape::engine::{Birth, Engine, Scene};
+use poptape::maildrop::Attendant;
+use poptape::pop3::secret::Secret;
+use poptape::recording::file::Input;
+use poptape::replay::{AfterLast, Mode, Options, Replay, Tape, Timing};
+use poptape::wire::{Action, Close, Input as Happening, Machine, Micros, Side};
+
+/// A client's session as it is held, with virtual time.
+struct Session {
+    engine: Engine,
+    attendant: Attendant,
+    now: Micros,
+    alarm: Option<Micros>,
+    timed: bool,
+    out: String,
+    closed: bool,
+}
+
+impl Session {
+    fn open(scene: Scene, timed: bool) -> Self {
+        let Scene { server, source, script } = scene;
+        let engine = Engine::new(server, Birth { nonce: "1.2".to_owned(), at: 0, tls: false });
+        let engine = engine.with_script(script.expect("a replay has a script"));
+        let attendant = Attendant::new(source);
+        let (out, closed) = (String::new(), false);
+        let mut session = Self { engine, attendant, now: 0, alarm: None, timed, out, closed };
+        session.happens(Happening::Opened);
+        session
+    }
+
+    /// Tells the engine, and lets time pass until it has nothing more to send.
+    fn happens(&mut self, input: Happening) {
+        let mut next = vec![input];
+        while !next.is_empty() || self.alarm.is_some() {
+            let input = if next.is_empty() {
+                // The timer against silence comes only when nothing else does: not here.
+                let Some(at) = self.alarm.take().filter(|at| *at - self.now < 60_000_000) else { break };
+                self.now = at;
+                Happening::Woke
+            } else {
+                next.remove(0)
+            };
+            let mut actions = Vec::new();
+            self.engine.handle(self.now, input, &mut actions);
+            for action in actions {
+                match action {
+                    Action::Send(Side::Client, octets) => self.said(&octets),
+                    Action::WakeAt(at) if at <= self.now => next.push(Happening::Woke),
+                    Action::WakeAt(at) => self.alarm = Some(at),
+                    Action::Ask(ask) => next.push(Happening::Told(self.attendant.perform(ask))),
+                    Action::Reset(_) => self.out.push_str("* reset\n"),
+                    Action::Close => {
+                        self.closed = true;
+                        self.alarm = None;
+                        self.out.push_str("* closed\n");
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+
+    fn said(&mut self, octets: &[u8]) {
+        if self.timed {
+            writeln!(self.out, "S: {} us: {}", self.now, octets.escape_ascii()).unwrap();
+            return;
+        }
+        for line in poptape::pop3::lines::split(octets) {
+            let text = line.strip_suffix(b"\r\n").map_or_else(|| line.escape_ascii().to_string(), |text| {
+                text.escape_ascii().to_string()
+            });
+            writeln!(self.out, "S: {text}").unwrap();
+        }
+    }
+
+    fn send(&mut self, line: &str) {
+        if self.closed {
+            return;
+        }
+        writeln!(self.out, "C: {line}").unwrap();
+        self.happens(Happening::Received(Side::Client, Bytes::from(format!("{line}\r\n"))));
+    }
+}
+
+fn options(words: &str) -> Options {
+    let mut options = Options::default();
+    for word in words.split_whitespace() {
+        match word.split_once('=').unwrap() {
+            ("mode", "exact") => options.mode = Mode::Exact,
+            ("mode", "engine") => options.mode = Mode::Engine,
+            ("after-last", "repeat") => options.after_last = AfterLast::Repeat,
+            ("after-last", "refuse") => options.after_last = AfterLast::Refuse,
+            ("speed", speed) => options.timing = Timing::Times(speed.parse().unwrap()),
+            ("user", user) => {
+                let (name, password) = user.split_once(':').unwrap();
+                options.users.push((name.to_owned(), Secret::new(password)));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    options
+}
+
+/// Plays a case; gives it with what came of it.
+fn play(name: &str, text: &str) -> String {
+    let case = text.split("\nexpected:\n").next().unwrap().trim_end();
+    let (mut tape, mut clients, mut chosen) = (Tape::default(), Vec::new(), Options::default());
+    let mut timed = false;
+    // Lines up to the next heading belong to the last one.
+    let mut sections: Vec<(&str, String)> = Vec::new();
+    for line in case.lines().filter(|line| !line.starts_with('#')) {
+        match line {
+            "recorded:" | "client:" => sections.push((line, String::new())),
+            _ if line.starts_with("options:") => {
+                chosen = options(&line["options:".len()..]);
+                timed = matches!(chosen.timing, Timing::Times(_));
+            }
+            _ if line.starts_with("file:") => {
+                let path = line["file:".len()..].trim();
+                let input = Input::open(Path::new(path)).unwrap();
+                tape.read(path, input).unwrap();
+            }
+            line => {
+                if let Some((_, section)) = sections.last_mut() {
+                    writeln!(section, "{line}").unwrap();
+                }
+            }
+        }
+    }
+    for (heading, section) in sections {
+        if heading == "client:" {
+            clients.push(section);
+        } else {
+            let number = tape.sessions.len() + 1;
+            let input = Input::recognize(std::io::Cursor::new(section.into_bytes())).unwrap();
+            tape.read(&format!("session-{number}"), input).unwrap();
+        }
+    }
+    let replay = Replay::new(tape, chosen);
+    let mut out = format!("{case}\n\nexpected:\n");
+    for client in clients {
+        let mut session = Session::open(replay.scene(), timed);
+        for line in client.lines().filter(|line| !line.is_empty()) {
+            session.send(line.strip_prefix('|').unwrap_or(line));
+        }
+        if !session.closed {
+            session.happens(Happening::Closed(Side::Client, Close::Finished));
+        }
+        writeln!(out, "{}", session.out).unwrap();
+    }
+    write!(out, "{}", replay.report()).unwrap();
+    assert!(out.contains("expected:"), "{name}");
+    out
+}
+
+#[test]
+fn replays_give_what_they_should() {
+    let mut count = 0;
+    for entry in Path::new("tests/replays").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let expected = std::env::current_dir().unwrap().join(&path);
+        expect_test::expect_file![expected].assert_eq(&play(&name, &text));
+        count += 1;
+    }
+    assert!(count > 10, "only {count} cases were found");
+}
