@@ -73,9 +73,9 @@ impl Session {
             return;
         }
         for line in poptape::pop3::lines::split(octets) {
-            let text = line.strip_suffix(b"\r\n").map_or_else(|| line.escape_ascii().to_string(), |text| {
-                text.escape_ascii().to_string()
-            });
+            let text = line
+                .strip_suffix(b"\r\n")
+                .map_or_else(|| line.escape_ascii().to_string(), |text| text.escape_ascii().to_string());
             writeln!(self.out, "S: {text}").unwrap();
         }
     }

@@ -232,11 +232,8 @@ impl fmt::Display for SessionReport {
             writeln!(f, "  not used: {exchange}")?;
         }
         for filler in &self.fillers {
-            writeln!(
-                f,
-                "  message {} was not recorded: a filler of {} octets",
-                filler.message, filler.octets
-            )?;
+            let Filler { message, octets } = filler;
+            writeln!(f, "  message {message} was not recorded whole and is filled up to its size, {octets}")?;
         }
         Ok(())
     }

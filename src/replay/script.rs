@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::matching::{Now, argument, is_same, obstacle, repeatable, secrets_agree};
+use super::matching::{Depends, Now, argument, is_same, obstacle, repeatable, secrets_agree};
 use super::report::{Candidate, Divergence, Exchange, Filler, Ledger, Page};
 use super::revealed::number;
 use super::tape::Taken;
@@ -115,12 +115,13 @@ impl Script {
         for &at in index.same(line) {
             let (taken, place) = (&taped.exchanges[at], index.place(at));
             let used = self.used.each[at];
-            let why =
-                obstacle(taped, at, place, now).or_else(|| self.wrong_secret(taken, line)).or_else(|| {
-                    let turn =
-                        place.depends == super::matching::Depends::History && at != self.used.first_unused;
-                    (turn && !used).then(|| "recorded, but later".to_owned())
-                });
+            // What was cut off is for nobody, but where the server itself broke off.
+            let cut = !taken.complete && (at + 1 < taped.exchanges.len() || taped.end.is_none());
+            let turn = place.depends == Depends::History && at != self.used.first_unused && !used;
+            let why = obstacle(taped, at, place, now)
+                .or_else(|| self.wrong_secret(taken, line))
+                .or_else(|| cut.then(|| "recorded, but only in part".to_owned()))
+                .or_else(|| turn.then(|| "recorded, but later".to_owned()));
             match why {
                 Some(why) => candidates.push((used, taken, why)),
                 None if !used && at >= self.used.next => return Ok(at),
