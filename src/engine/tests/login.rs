@@ -103,6 +103,8 @@ fn p3_040_pass_follows_user() {
     {
         between(command, "S: -ERR ...", "-ERR USER comes first");
     }
+    between("UTF8", "S: +OK", "-ERR USER comes first");
+    between("LANG en", "S: +OK ...", "-ERR USER comes first");
     between("USER mrose", "S: +OK", "-ERR [AUTH] ...");
 }
 

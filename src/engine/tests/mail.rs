@@ -207,38 +207,50 @@ fn p3_081_update() {
     );
 }
 
+/// A maildrop with one message, which can be read in part only, and not removed.
+#[derive(Debug, Clone)]
+struct Stubborn {
+    text: &'static str,
+    /// How much of it can be read.
+    readable: usize,
+}
+
+impl Source for Stubborn {
+    fn open(&self, _: &str) -> Result<Box<dyn Maildrop>, OpenError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+
+impl Maildrop for Stubborn {
+    fn listing(&self) -> Listing {
+        load([self.text]).iter().map(|message| message.scan().clone()).collect()
+    }
+
+    fn read(&mut self, _: usize, from: u64) -> Result<Bytes, NotRead> {
+        let from = usize::try_from(from).unwrap();
+        if from < self.readable { Ok(self.text[from..self.readable].into()) } else { Err(NotRead) }
+    }
+
+    fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved> {
+        assert_eq!(marked, [true]);
+        Err(NotRemoved)
+    }
+}
+
+/// The second half of its message cannot be read.
+pub(super) fn breaking_off() -> World {
+    let source = Stubborn { text: "ten octetsand eighteen more\r\n", readable: 10 };
+    World { source: Arc::new(source), ..World::new(&[]) }
+}
+
 /// P3-081, P3-083: where messages could not be removed QUIT says so, and the session ends all the same.
 #[test]
 fn p3_083_quit_ends_the_session_even_where_update_fails() {
-    #[derive(Debug)]
-    struct Stubborn;
-
-    impl Source for Stubborn {
-        fn open(&self, _: &str) -> Result<Box<dyn Maildrop>, OpenError> {
-            Ok(Box::new(Self))
-        }
-
-        fn blocks(&self) -> bool {
-            false
-        }
-    }
-
-    impl Maildrop for Stubborn {
-        fn listing(&self) -> Listing {
-            load(["a"]).iter().map(|message| message.scan().clone()).collect()
-        }
-
-        fn read(&mut self, _: usize, _: u64) -> Result<Bytes, NotRead> {
-            Err(NotRead)
-        }
-
-        fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved> {
-            assert_eq!(marked, [true]);
-            Err(NotRemoved)
-        }
-    }
-
-    let world = World { source: Arc::new(Stubborn), ..World::new(&[]) };
+    let world = World { source: Arc::new(Stubborn { text: "a", readable: 0 }), ..World::new(&[]) };
     let mut session = world.connect();
     session.play(
         "
