@@ -57,6 +57,27 @@ fn p3_058_deleted_messages_are_nowhere() {
     );
 }
 
+/// P3-051, P3-052, P3-056: a count and a size, a number and a size, single spaces, and nothing behind them.
+#[test]
+fn p3_051_stat_and_list_say_no_more() {
+    let transcript = "
+        C: STAT
+        S: +OK 3 25
+        C: LIST
+        S: +OK ...
+        S: 1 3
+        S: 2 14
+        S: 3 8
+        S: .
+        C: LIST 2
+        S: +OK 2 14
+        C: LIST 003
+        S: +OK 3 8
+        * gone
+    ";
+    check_mail(&THREE, transcript);
+}
+
 /// P3-057: an empty listing is a listing.
 #[test]
 fn p3_057_an_empty_maildrop() {
