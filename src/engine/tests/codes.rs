@@ -71,7 +71,7 @@ fn p3_099_codes_of_a_login() {
     }
 }
 
-/// P3-099: a message that cannot be read, one that cannot be removed.
+/// P3-083, P3-099: a message that cannot be read, one that cannot be removed; the lock is gone all the same.
 #[test]
 fn p3_099_codes_after_login() {
     let world = broken(true, quiet());
@@ -81,6 +81,7 @@ fn p3_099_codes_after_login() {
     }
     let reply = last(&world, "USER kcope\r\nPASS secret\r\nDELE 1\r\nQUIT\r\n");
     assert_eq!(reply, "-ERR some deleted messages not removed");
+    assert_eq!(last(&world, WAYS[0].0), LOGGED_IN);
 }
 
 /// P3-098: a text that begins with a bracket is a code in the form of RFC 2449; without RESP-CODES there is none.

@@ -75,7 +75,7 @@ const TABLE: &[Proof] = &[
     by(42, "p3_042_names_are_not_given_away"),
     by(43, "p3_043_quit_before_login"),
     by(46, "p3_046_apop"),
-    by(47, "p3_037_a_failed_login_may_be_repeated"),
+    by(47, "p3_046_apop"),
     but(48, "p3_048_digests_only", "only of users whom the policy names"),
     by(51, "p3_051_stat_and_list_say_no_more"),
     by(52, "p3_051_stat_and_list_say_no_more"),
