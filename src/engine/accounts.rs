@@ -75,14 +75,14 @@ impl Accounts {
         self.book().listed.values().any(|password| matches!(password, Password::Is(_)))
     }
 
-    /// Notes a login, and says whether the last one is at least `delay` ago (RFC 2449 section 6.5).
-    pub(super) fn log_in(&self, user: &str, now: Micros, delay: Micros) -> bool {
-        let mut book = self.book();
-        let long_ago = book.logins.get(user).is_none_or(|&last| now >= last.saturating_add(delay));
-        if long_ago && delay > 0 {
-            book.logins.insert(user.to_owned(), now);
-        }
-        long_ago
+    /// When a user's last login was noted.
+    pub(super) fn last_login(&self, user: &str) -> Option<Micros> {
+        self.book().logins.get(user).copied()
+    }
+
+    /// Notes a login.
+    pub(super) fn log_in(&self, user: &str, now: Micros) {
+        self.book().logins.insert(user.to_owned(), now);
     }
 
     /// The book is whole between any two statements, so a panic elsewhere has left it sound.

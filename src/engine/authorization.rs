@@ -38,6 +38,8 @@ pub(super) struct Exchange {
 pub(super) struct Opening {
     user: String,
     canned: Option<Canned>,
+    /// Where the session is if it cannot be opened.
+    otherwise: Authorization,
 }
 
 impl Authorization {
@@ -79,7 +81,7 @@ impl Authorization {
                 service.check_plaintext()?;
                 let user = self.user.clone().ok_or_else(|| request.refuse(Say::NoUser))?;
                 let proven = service.admits(&user, request.password()?);
-                Self::log_in(service, user, proven, Say::BadCredentials, None)
+                Self::default().log_in(service, user, proven, Say::BadCredentials, None)
             }
             Keyword::Apop => {
                 let timestamp = service.timestamp().ok_or_else(|| request.refuse(Say::NoTimestamp))?;
@@ -87,7 +89,7 @@ impl Authorization {
                 let (user, digest) = (arguments.text(0)?.to_owned(), arguments.text(1)?);
                 let right = |secret: &[u8]| apop_digest(&timestamp, secret) == digest;
                 let proven = service.server.accounts.admits(&user, right);
-                Self::log_in(service, user, proven, Say::BadCredentials, None)
+                Self::default().log_in(service, user, proven, Say::BadCredentials, None)
             }
             Keyword::Auth => self.auth(service, request, canned),
             Keyword::Capa => {
@@ -101,16 +103,15 @@ impl Authorization {
             Keyword::Utf8 => {
                 request.counted()?;
                 service.utf8 = true;
-                Ok(Turn::answer(Stage::Authorization(self), Ok(Reply::ok(Say::Utf8))))
+                Ok(Turn::answer(Stage::Authorization(Self::default()), Ok(Reply::ok(Say::Utf8))))
             }
             Keyword::Lang => {
                 let reply = language(request)?;
-                Ok(Turn::answer(Stage::Authorization(self), Ok(reply)))
+                Ok(Turn::answer(Stage::Authorization(Self::default()), Ok(reply)))
             }
             Keyword::Stls => {
                 request.counted()?;
-                // Once under TLS is enough (RFC 2595 section 4), and not after UTF8 (RFC 6856 section 2.1).
-                if !service.policy().stls || service.tls || service.utf8 {
+                if !service.may_start_tls() {
                     return Err(request.refuse(Say::NotImplemented));
                 }
                 Ok(Turn { secure: true, ..Turn::answer(Stage::Securing, Ok(Reply::ok(Say::Stls))) })
@@ -156,8 +157,10 @@ impl Authorization {
         }
     }
 
-    /// Opens the maildrop of a user who has proven to be the one (RFC 1939 section 4).
+    /// Opens the maildrop of a user who has proven to be the one (RFC 1939 section 4); where nothing comes of
+    /// it, the session is here again.
     fn log_in(
+        self,
         service: &Service,
         user: String,
         proven: bool,
@@ -169,12 +172,13 @@ impl Authorization {
             return Err(about(refusal));
         }
         if let Some(text) = service.policy().refused.get(&user) {
-            return Ok(Turn::text(Stage::Authorization(Self::default()), Status::Err, text.clone()));
+            return Ok(Turn::text(Stage::Authorization(self), Status::Err, text.clone()));
         }
         if !service.may_log_in_again(&user) {
             return Err(about(Say::LoginDelay));
         }
-        Ok(Turn::ask(Stage::Opening(Opening { user: user.clone(), canned }), Ask::Open { user }))
+        let opening = Opening { otherwise: self, ..Opening::new(&user, canned) };
+        Ok(Turn::ask(Stage::Opening(opening), Ask::Open { user }))
     }
 
     /// Does what a recorded answer to a command means.
@@ -239,7 +243,7 @@ impl Exchange {
                 }
                 canned => {
                     let kept = self.authorization.user.clone();
-                    match Authorization::log_in(service, user, true, Say::BadAuth, canned) {
+                    match self.authorization.log_in(service, user, true, Say::BadAuth, canned) {
                         Ok(turn) => turn,
                         Err(refusal) => {
                             Turn::answer(Stage::Authorization(Authorization { user: kept }), Err(refusal))
@@ -262,13 +266,14 @@ impl Exchange {
 
 impl Opening {
     fn new(user: &str, canned: Option<Canned>) -> Self {
-        Self { user: user.to_owned(), canned }
+        Self { user: user.to_owned(), canned, otherwise: Authorization::default() }
     }
 
     /// Goes on once the maildrop is open, or is not.
-    pub(super) fn opened(self, result: Result<Listing, OpenError>) -> Turn {
+    pub(super) fn opened(self, service: &Service, result: Result<Listing, OpenError>) -> Turn {
         match result {
             Ok(listing) => {
+                service.logged_in(&self.user);
                 let transaction = transaction::Transaction::new(listing, self.user);
                 let facts = transaction.facts();
                 let stage = Stage::Transaction(transaction);
@@ -283,7 +288,7 @@ impl Opening {
                     OpenError::Unreadable => Say::Unreadable,
                 };
                 let facts = Facts { user: Some(self.user), ..Facts::default() };
-                Turn::answer(Stage::Authorization(Authorization::default()), Err(Refusal::about(say, facts)))
+                Turn::answer(Stage::Authorization(self.otherwise), Err(Refusal::about(say, facts)))
             }
         }
     }

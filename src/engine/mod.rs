@@ -257,7 +257,7 @@ impl Engine {
                 if let (Ok(listing), Some(script)) = (&result, &mut self.script) {
                     script.opened(listing);
                 }
-                opening.opened(result)
+                opening.opened(&self.service, result)
             }
             (Stage::Sending(sending), Told::Read(result)) => {
                 if result.is_ok() {

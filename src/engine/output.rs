@@ -26,12 +26,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Writes a status line (RFC 1939 section 3), in ASCII unless it may be `wide` (RFC 6856 section 2.1).
+    /// Writes a status line (RFC 1939 section 3), in ASCII unless it may be `wide` (RFC 6856 section 2.1). A
+    /// user's name may hold anything: no control character of it gets out, line ends least of all.
     pub(super) fn status(&mut self, status: Status, text: &str, wide: bool) {
         let mut line = status.name().to_owned();
         if !text.is_empty() {
             line.push(' ');
-            line.extend(text.chars().map(|c| if c.is_ascii() || wide { c } else { '?' }));
+            let fits = |c: char| !c.is_control() && (c.is_ascii() || wide);
+            line.extend(text.chars().map(|c| if fits(c) { c } else { '?' }));
         }
         while line.len() > MAX_STATUS {
             line.pop();

@@ -92,7 +92,7 @@ impl Policy {
 
     /// Whether a password may be sent in clear over a connection.
     pub(super) fn plaintext_over(&self, tls: bool) -> bool {
-        tls || self.plaintext.unwrap_or(!self.stls)
+        tls || self.plaintext.unwrap_or(!(self.stls && self.has(Keyword::Stls)))
     }
 }
 

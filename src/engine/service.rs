@@ -82,10 +82,27 @@ impl Service {
         if self.policy().plaintext_over(self.tls) { Ok(()) } else { Err(Say::NeedsTls.into()) }
     }
 
-    /// Whether a user's last login is long enough ago; notes this one.
+    /// Whether TLS can begin: once is enough (RFC 2595 section 4), and not after UTF8 (RFC 6856 section 2.1).
+    pub(super) fn may_start_tls(&self) -> bool {
+        self.policy().stls && !self.tls && !self.utf8
+    }
+
+    /// Whether a user's last login is long enough ago (RFC 2449 section 6.5).
     pub(super) fn may_log_in_again(&self, user: &str) -> bool {
         let delay = Micros::from(self.policy().login_delay) * 1_000_000;
-        self.server.accounts.log_in(user, self.birth.at + self.now, delay)
+        self.server.accounts.last_login(user).is_none_or(|last| self.moment() >= last.saturating_add(delay))
+    }
+
+    /// Notes that a user has logged in.
+    pub(super) fn logged_in(&self, user: &str) {
+        if self.policy().login_delay > 0 {
+            self.server.accounts.log_in(user, self.moment());
+        }
+    }
+
+    /// How long the server has been running.
+    fn moment(&self) -> Micros {
+        self.birth.at + self.now
     }
 
     /// Writes a status line about a situation.

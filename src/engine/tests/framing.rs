@@ -10,6 +10,19 @@ const LOGIN: &[u8] = b"USER kcope\r\nPASS secret\r\n";
 /// P3-006: keywords have no case.
 #[test]
 fn p3_006_keywords_have_no_case() {
+    for name in ["uSER kcope\r\nPass secret", "auth Plain AGtjb3BlAHNlY3JldA=="] {
+        let replies = World::new(&["a"]).connect().ask(format!("{name}\r\n").as_bytes());
+        assert!(replies.ends_with("1 message (3 octets)\r\n"), "{replies}");
+    }
+    for name in ["LIST", "UIDL", "RETR 1", "TOP 1 0", "DELE 1", "NOOP", "RSET", "CAPA", "LANG", "XYZZY"] {
+        let answers = [name.to_owned(), name.to_lowercase(), name[..1].to_lowercase() + &name[1..]];
+        let answers = answers.map(|line| {
+            let mut session = World::new(&["a"]).connect();
+            session.ask(LOGIN);
+            session.ask(format!("{line}\r\n").as_bytes())
+        });
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    }
     check_mail(&["a"], "C: stat\nS: +OK 1 3\nC: StAt\nS: +OK 1 3\nC: quit\nS: +OK ...\n* closed");
 }
 

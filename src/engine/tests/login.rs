@@ -9,7 +9,8 @@ fn check_login(transcript: &str) {
     check(&["a"], &[&format!("{READY}{transcript}\n* gone")]);
 }
 
-/// P3-024, P3-046: the greeting's timestamp has the form of a message-id, and APOP's digest is made with it.
+/// P3-024, P3-046, P3-047: the greeting's timestamp has the form of a message-id, and APOP's digest is made with
+/// it; a wrong one leaves the session where it was.
 #[test]
 fn p3_046_apop() {
     let policy = Policy { host: "dbc.mtview.ca.us".into(), ..Policy::default() };
@@ -103,6 +104,8 @@ fn p3_040_pass_follows_user() {
     {
         between(command, "S: -ERR ...", "-ERR USER comes first");
     }
+    between("UTF8", "S: +OK", "-ERR USER comes first");
+    between("LANG en", "S: +OK ...", "-ERR USER comes first");
     between("USER mrose", "S: +OK", "-ERR [AUTH] ...");
 }
 

@@ -57,6 +57,27 @@ fn p3_058_deleted_messages_are_nowhere() {
     );
 }
 
+/// P3-051, P3-052, P3-056: a count and a size, a number and a size, single spaces, and nothing behind them.
+#[test]
+fn p3_051_stat_and_list_say_no_more() {
+    let transcript = "
+        C: STAT
+        S: +OK 3 25
+        C: LIST
+        S: +OK ...
+        S: 1 3
+        S: 2 14
+        S: 3 8
+        S: .
+        C: LIST 2
+        S: +OK 2 14
+        C: LIST 003
+        S: +OK 3 8
+        * gone
+    ";
+    check_mail(&THREE, transcript);
+}
+
 /// P3-057: an empty listing is a listing.
 #[test]
 fn p3_057_an_empty_maildrop() {
@@ -207,38 +228,50 @@ fn p3_081_update() {
     );
 }
 
+/// A maildrop with one message, which can be read in part only, and not removed.
+#[derive(Debug, Clone)]
+struct Stubborn {
+    text: &'static str,
+    /// How much of it can be read.
+    readable: usize,
+}
+
+impl Source for Stubborn {
+    fn open(&self, _: &str) -> Result<Box<dyn Maildrop>, OpenError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+
+impl Maildrop for Stubborn {
+    fn listing(&self) -> Listing {
+        load([self.text]).iter().map(|message| message.scan().clone()).collect()
+    }
+
+    fn read(&mut self, _: usize, from: u64) -> Result<Bytes, NotRead> {
+        let from = usize::try_from(from).unwrap();
+        if from < self.readable { Ok(self.text[from..self.readable].into()) } else { Err(NotRead) }
+    }
+
+    fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved> {
+        assert_eq!(marked, [true]);
+        Err(NotRemoved)
+    }
+}
+
+/// The second half of its message cannot be read.
+pub(super) fn breaking_off() -> World {
+    let source = Stubborn { text: "ten octetsand eighteen more\r\n", readable: 10 };
+    World { source: Arc::new(source), ..World::new(&[]) }
+}
+
 /// P3-081, P3-083: where messages could not be removed QUIT says so, and the session ends all the same.
 #[test]
 fn p3_083_quit_ends_the_session_even_where_update_fails() {
-    #[derive(Debug)]
-    struct Stubborn;
-
-    impl Source for Stubborn {
-        fn open(&self, _: &str) -> Result<Box<dyn Maildrop>, OpenError> {
-            Ok(Box::new(Self))
-        }
-
-        fn blocks(&self) -> bool {
-            false
-        }
-    }
-
-    impl Maildrop for Stubborn {
-        fn listing(&self) -> Listing {
-            load(["a"]).iter().map(|message| message.scan().clone()).collect()
-        }
-
-        fn read(&mut self, _: usize, _: u64) -> Result<Bytes, NotRead> {
-            Err(NotRead)
-        }
-
-        fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved> {
-            assert_eq!(marked, [true]);
-            Err(NotRemoved)
-        }
-    }
-
-    let world = World { source: Arc::new(Stubborn), ..World::new(&[]) };
+    let world = World { source: Arc::new(Stubborn { text: "a", readable: 0 }), ..World::new(&[]) };
     let mut session = world.connect();
     session.play(
         "

@@ -29,6 +29,22 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "AUTH CRAM-MD5",
         "AUTH XOAUTH2 =",
         "*",
+        "",
+        "AUTH LOGIN a2NvcGU=",
+        "a2NvcGU=",
+        "c2VjcmV0",
+        "AUTH SCRAM-SHA-1",
+        "AUTH SCRAM-SHA-256 biwsbj1rY29wZSxyPWFiYw==",
+        "biwsbj1rY29wZSxyPWFiYw==",
+        "Yz1iaXdzLHI9eCxwPXg=",
+        "AUTH OAUTHBEARER",
+        "AQ==",
+        "AUTH EXTERNAL =",
+        "UTF8 x",
+        "LANG *",
+        "LANG en-GB",
+        "LANG xx",
+        "USER \u{43a}",
         "XTND XMIT",
         ".",
     ]);
@@ -45,28 +61,29 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The engine under test, and the dissector that looks on.
-struct Pair {
-    session: Session,
+pub(super) struct Pair {
+    pub(super) session: Session,
     dissector: Dissector,
-    outcomes: Vec<Outcome>,
+    pub(super) outcomes: Vec<Outcome>,
 }
 
 impl Pair {
-    fn new() -> Self {
-        let session = World::new(&MAIL).connect();
+    pub(super) fn new(session: Session) -> Self {
         let dissector = Dissector::new(Secrets::Redact);
         let mut pair = Self { session, dissector, outcomes: Vec::new() };
         pair.observe();
         pair
     }
 
-    fn send(&mut self, chunk: &[u8]) {
+    /// Sends octets; gives what is answered.
+    pub(super) fn send(&mut self, chunk: &[u8]) -> String {
         // What a session that is over receives is not asked of it.
-        if !self.session.closed {
-            self.feed(Side::Client, Bytes::copy_from_slice(chunk));
-            self.session.send(chunk);
-            self.observe();
+        if self.session.closed {
+            return String::new();
         }
+        self.feed(Side::Client, Bytes::copy_from_slice(chunk));
+        self.session.send(chunk);
+        self.observe()
     }
 
     fn feed(&mut self, side: Side, octets: Bytes) {
@@ -78,14 +95,15 @@ impl Pair {
         });
     }
 
-    fn observe(&mut self) {
-        let said = std::mem::take(&mut self.session.said);
-        self.feed(Side::Server, said.into());
+    fn observe(&mut self) -> String {
+        let said = Bytes::from(std::mem::take(&mut self.session.said));
+        self.feed(Side::Server, said.clone());
         let state = match self.session.engine.state() {
             State::Update if !self.logged_in() => State::Authorization,
             state => state,
         };
         assert_eq!(self.dissector.state(), state);
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     fn logged_in(&self) -> bool {
@@ -100,7 +118,7 @@ proptest! {
         cuts in prop::collection::vec(1usize..60, 1..20),
     ) {
         let octets = commands.concat();
-        let mut pair = Pair::new();
+        let mut pair = Pair::new(World::new(&MAIL).connect());
         let (mut rest, mut cuts) = (&octets[..], cuts.iter().cycle());
         while let (false, Some(&cut)) = (rest.is_empty(), cuts.next()) {
             // SASL cannot be pipelined (RFC 5034 section 4): what follows AUTH waits for its answer.
