@@ -2,8 +2,11 @@
 
 mod bad_input;
 mod crash;
+mod episodes;
 mod large;
 mod record;
 mod relay;
+mod replay;
 mod run;
 mod screen;
+mod serve;
