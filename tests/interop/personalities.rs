@@ -81,12 +81,15 @@ fn check(name: &str) {
     assert_eq!(theirs.len(), ours.len(), "{name}: the golden file is of other conversations");
     let mut wrong = String::new();
     for ((conversation, theirs), (_, ours)) in theirs.into_iter().zip(ours) {
-        let excepted =
-            EXCEPTIONS.iter().any(|row| row.personality == name && row.conversations.contains(&conversation));
-        if excepted && theirs == ours {
-            wrong += &format!("== {conversation}\nis the same: no exception is needed\n\n");
-        } else if !excepted && theirs != ours {
-            wrong += &format!("== {conversation}\n{name} says:\n{theirs}poptape says:\n{ours}");
+        let mut rows = EXCEPTIONS.iter().filter(|row| row.personality == name);
+        match rows.find(|row| row.conversations.contains(&conversation)) {
+            Some(row) if theirs == ours => {
+                writeln!(wrong, "== {conversation}\nis no exception any more: {}\n", row.reason).unwrap();
+            }
+            None if theirs != ours => {
+                writeln!(wrong, "== {conversation}\n{name} says:\n{theirs}poptape says:\n{ours}").unwrap();
+            }
+            _ => {}
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
