@@ -20,7 +20,7 @@ pub struct Quirks {
     /// Commands that take more arguments than they have, and leave them unread.
     #[serde(deserialize_with = "keywords")]
     pub extra_arguments: Vec<Keyword>,
-    /// Commands whose last argument may be missing: it is an empty one then, as a number 0.
+    /// Commands whose last argument may be missing: it is an empty one then.
     #[serde(deserialize_with = "keywords")]
     pub empty_arguments: Vec<Keyword>,
     /// Commands that are unknown, not misplaced, in a state that they do not belong to.

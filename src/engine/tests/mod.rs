@@ -6,6 +6,7 @@ mod framing;
 mod login;
 mod mail;
 mod properties;
+mod quirks;
 mod seed;
 
 use std::collections::VecDeque;
