@@ -82,16 +82,7 @@ impl Proxy {
         command.args(["-l", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Running(command.spawn().unwrap());
         let mut lines = BufReader::new(child.0.stderr.take().unwrap());
-        let mut line = String::new();
-        let mut before = String::new();
-        let address = loop {
-            line.clear();
-            assert!(lines.read_line(&mut line).unwrap() > 0, "poptape did not start: {before}");
-            if let Some(url) = line.strip_prefix("ready pop3://") {
-                break url.trim().parse().unwrap();
-            }
-            before.push_str(&line);
-        };
+        let (address, before) = ready(&mut lines);
         let stderr = std::thread::spawn(move || {
             let mut rest = before;
             lines.read_to_string(&mut rest).unwrap();
@@ -130,6 +121,40 @@ impl Proxy {
     pub fn stop(self) -> Left {
         self.signal(rustix::process::Signal::TERM);
         self.wait()
+    }
+}
+
+/// Where a poptape listens, and what it said before it was ready.
+fn ready(stderr: &mut impl BufRead) -> (SocketAddr, String) {
+    let (mut line, mut before) = (String::new(), String::new());
+    loop {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "poptape did not start: {before}");
+        if let Some(url) = line.strip_prefix("ready pop3://") {
+            return (url.trim().parse().unwrap(), before);
+        }
+        before.push_str(&line);
+    }
+}
+
+/// `poptape serve` at work, stopped on drop.
+pub struct Serving {
+    pub address: SocketAddr,
+    _child: Running,
+    /// Open, so that it can say what it has to.
+    _stderr: BufReader<std::process::ChildStderr>,
+}
+
+impl Serving {
+    /// On a port of its own, with further arguments.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut command = poptape();
+        command.args(["serve", "-l", "127.0.0.1:0", "--quiet"]).args(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = Running(command.spawn().unwrap());
+        let mut stderr = BufReader::new(child.0.stderr.take().unwrap());
+        let (address, _) = ready(&mut stderr);
+        Self { address, _child: child, _stderr: stderr }
     }
 }
 

@@ -11,6 +11,14 @@ use super::failure::{Failure, Verdict};
 use super::front::url;
 use crate::net::listen::turns_true;
 
+/// How a run is brought to its end.
+pub(super) struct Ends {
+    /// Nobody else is accepted.
+    pub(super) close: watch::Sender<bool>,
+    /// Sessions are to end.
+    pub(super) stop: watch::Sender<bool>,
+}
+
 /// How long sessions that the command left open may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -18,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) async fn run_command(
     command: &[OsString],
     address: SocketAddr,
-    stop: &watch::Sender<bool>,
+    ends: &Ends,
     over: impl Future<Output = ()>,
 ) -> Result<Verdict, Failure> {
     let (host, port) = (address.ip().to_string(), address.port().to_string());
@@ -38,7 +46,7 @@ pub(super) async fn run_command(
         .spawn()
         .map_err(|error| Failure::usage(format!("cannot run {}: {error}", program.display())))?;
     let mut over = std::pin::pin!(over);
-    let mut stopped = stop.subscribe();
+    let mut stopped = ends.stop.subscribe();
     let (mut ended, mut told) = (false, false);
     let status = loop {
         tokio::select! {
@@ -53,8 +61,9 @@ pub(super) async fn run_command(
         }
     };
     let status = status.map_err(|error| Failure::runtime(format!("cannot wait for the command: {error}")))?;
+    ends.close.send_replace(true);
     if !ended && tokio::time::timeout(GRACE, &mut over).await.is_err() {
-        stop.send_replace(true);
+        ends.stop.send_replace(true);
         over.await;
     }
     Ok(if status.success() { Verdict::Clean } else { Verdict::OfCommand(code_of(status)) })

@@ -18,7 +18,7 @@ use super::proxy::{GENERATOR, Proxy, relay};
 use crate::engine::{Policy, Scene, Server};
 use crate::maildrop::{Maildrops, Memory, Source, seed};
 use crate::net::address::Upstream;
-use crate::net::listen::serve;
+use crate::net::listen::{Until, serve};
 use crate::net::pool::Pool;
 use crate::net::server::House;
 use crate::pop3::{Dissector, Event, Secrets};
@@ -52,16 +52,17 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let upstream = Upstream { host: listener.address.ip().to_string(), port: listener.address.port() };
     let address = proxy_listener.address;
     let (_stop, stopped) = watch::channel(false);
+    // Each of the two has one session.
+    let until = Until { limit: Some(1), closing: stopped.clone(), stop: stopped };
 
     let accounts = [(seed::USER, seed::PASSWORD)].into_iter().collect();
     let policy = Policy { apop: false, ..Policy::default() };
     let (server, source) = (Arc::new(Server { policy, accounts }), maildrops());
     let house = Arc::new(House::new(GENERATOR, Secrets::Redact));
-    let stop = stopped.clone();
+    let stop = until.stop.clone();
     let serving = serve(
         vec![listener],
-        Some(1),
-        stopped.clone(),
+        until.clone(),
         |problem| warn(&problem),
         move |accepted| {
             let scene = Scene { server: Arc::clone(&server), source: Arc::clone(&source), script: None };
@@ -73,7 +74,7 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
         Outlets::open(Some(&arguments.output), &["json"], Some(arguments.verbose), color, Vec::new())?;
     let paths = outlets.paths.clone();
     let proxy = Proxy { upstream, secrets: Secrets::Redact, pool: Pool::default() };
-    let relaying = relay(Arc::new(proxy), vec![proxy_listener], Some(1), stopped, outlets.queues.clone());
+    let relaying = relay(Arc::new(proxy), vec![proxy_listener], until, outlets.queues.clone());
 
     let client = async { converse(TcpStream::connect(address).await?).await };
     let ((), (), said) = tokio::join!(serving, relaying, client);

@@ -10,11 +10,11 @@ use clap::{ArgAction, Args};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::command::run_command;
+use super::command::{Ends, run_command};
 use super::failure::{Failure, Verdict};
 use super::output::{say, warn, write_whole};
 use crate::net::address::ListenAddress;
-use crate::net::listen::Listener;
+use crate::net::listen::{Listener, Until};
 
 /// What all such verbs are told alike.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ pub(super) struct Front {
 
     /// End after this many sessions
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) sessions: Option<u32>,
+    sessions: Option<u32>,
 
     /// Write the ready line to this file too, once it is true
     #[arg(long, value_name = "PATH")]
@@ -54,7 +54,7 @@ impl Front {
     /// Listens, says so, and runs `serve` until it is over, the command ends or a signal comes.
     pub(super) async fn run<F: Future<Output = ()>>(
         &self,
-        serve: impl FnOnce(Vec<Listener>, watch::Receiver<bool>) -> F,
+        serve: impl FnOnce(Vec<Listener>, Until) -> F,
     ) -> Result<Verdict, Failure> {
         let mut listeners = Vec::new();
         for address in &self.listen {
@@ -63,15 +63,15 @@ impl Front {
         let Some(first) = listeners.first().map(|listener| listener.address) else {
             return Err(Failure::usage("there is nothing to listen on"));
         };
-        let (stop, stopped) = watch::channel(false);
+        let ((close, closing), (stop, stopped)) = (watch::channel(false), watch::channel(false));
         watch_signals(stop.clone())?;
         ready(&listeners, self.ready_file.as_deref())?;
-        let over = serve(listeners, stopped);
+        let over = serve(listeners, Until { limit: self.sessions, closing, stop: stopped });
         if self.command.is_empty() {
             over.await;
             Ok(Verdict::Clean)
         } else {
-            run_command(&self.command, first, &stop, over).await
+            run_command(&self.command, first, &Ends { close, stop }, over).await
         }
     }
 }

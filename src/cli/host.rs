@@ -59,14 +59,14 @@ impl<'a> Host<'a> {
         let house = Arc::new(House::new(GENERATOR, Secrets::Redact));
         let queues = outlets.queues.clone();
         let verdict = front
-            .run(|listeners, stopped| {
-                let stop = stopped.clone();
+            .run(|listeners, until| {
+                let stop = until.stop.clone();
                 let session = move |accepted: crate::net::listen::Accepted| {
                     let (number, queues) = (accepted.number, queues.clone());
                     let put = move |entries| queues.put(number, entries);
                     Arc::clone(&house).session(scene(number), accepted, stop.clone(), put)
                 };
-                serve(listeners, front.sessions, stopped, |problem| warn(&problem), session)
+                serve(listeners, until, |problem| warn(&problem), session)
             })
             .await;
         let failed = outlets.close().await;

@@ -8,7 +8,7 @@ use super::outlets::Queues;
 use super::output::warn;
 use crate::net::address::Upstream;
 use crate::net::clock::Clock;
-use crate::net::listen::{Accepted, Listener, serve};
+use crate::net::listen::{Accepted, Listener, Until, serve};
 use crate::net::pool::Pool;
 use crate::net::pump::{self, Surroundings};
 use crate::pop3::Secrets;
@@ -58,15 +58,9 @@ impl Proxy {
     }
 }
 
-/// Serves until all `limit` sessions are over or `stop` turns true.
-pub(super) async fn relay(
-    proxy: Arc<Proxy>,
-    listeners: Vec<Listener>,
-    limit: Option<u32>,
-    stop: watch::Receiver<bool>,
-    queues: Queues,
-) {
-    let stopped = stop.clone();
+/// Serves as long as it may.
+pub(super) async fn relay(proxy: Arc<Proxy>, listeners: Vec<Listener>, until: Until, queues: Queues) {
+    let stop = until.stop.clone();
     let session = move |accepted| Arc::clone(&proxy).session(accepted, stop.clone(), queues.clone());
-    serve(listeners, limit, stopped, |problem| warn(&problem), session).await;
+    serve(listeners, until, |problem| warn(&problem), session).await;
 }

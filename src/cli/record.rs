@@ -133,8 +133,8 @@ async fn sessions(
     };
     let (house, queues) = (Arc::new(House::new(GENERATOR, secrets)), outlets.queues.clone());
     let verdict = front
-        .run(|listeners, stopped| {
-            let stop = stopped.clone();
+        .run(|listeners, until| {
+            let stop = until.stop.clone();
             let session = move |accepted: Accepted| -> Pin<Box<dyn Future<Output = ()> + Send>> {
                 let stop = stop.clone();
                 let recorded = replay.as_ref().filter(|replay| !replay.is_used_up() || proxy.is_none());
@@ -150,7 +150,7 @@ async fn sessions(
                     (None, None) => Box::pin(std::future::ready(())),
                 }
             };
-            serve(listeners, front.sessions, stopped, |problem| warn(&problem), session)
+            serve(listeners, until, |problem| warn(&problem), session)
         })
         .await;
     let failed = outlets.close().await;

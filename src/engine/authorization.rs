@@ -5,13 +5,15 @@ use std::sync::Arc;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::capabilities::capabilities;
+use super::facts::Facts;
+use super::quirks::NameLasts;
 use super::reply::{Refusal, Reply};
 use super::request::Request;
 use super::responder::Canned;
 use super::sasl::{self, First, Mechanism, Next};
 use super::transaction::{self, language};
 use super::turn::{Stage, Turn};
-use super::wording::{Facts, Say};
+use super::wording::Say;
 use super::{Service, apop_digest};
 use crate::pop3::lines::split_ending;
 use crate::pop3::{Command, Keyword, State, Status};
@@ -45,12 +47,25 @@ pub(super) struct Opening {
 impl Authorization {
     /// Answers a command; gives what comes of it.
     pub(super) fn handle(self, service: &mut Service, request: Result<Request<'_>, Refusal>) -> Turn {
+        let quirks = &service.policy().quirks;
+        let keyword = request.as_ref().ok().map(Request::keyword);
+        if self.user.is_some() {
+            if quirks.only_pass_after_user && !matches!(keyword, Some(Keyword::Pass | Keyword::Quit)) {
+                let stage = Stage::Authorization(Self::default());
+                return Turn::answer(stage, Err(Say::NotAfterUser.into()));
+            }
+            if quirks.first_name_stays && keyword == Some(Keyword::User) {
+                return Turn::answer(Stage::Authorization(self), Err(Say::UserAgain.into()));
+            }
+        }
         // PASS follows USER at once (RFC 1939 section 7), but CAPA is free to come between (RFC 2449
         // section 5) and a refused AUTH is as if it had not been sent (RFC 5034 section 4).
-        let kept = match request.as_ref().map(Request::keyword) {
-            Ok(Keyword::Capa | Keyword::Auth) => self.user.clone(),
-            _ => None,
+        let keeps = match quirks.name_lasts {
+            NameLasts::Command => matches!(keyword, Some(Keyword::Capa | Keyword::Auth)),
+            NameLasts::Pass => keyword != Some(Keyword::Pass),
+            NameLasts::Login => true,
         };
+        let kept = self.user.clone().filter(|_| keeps);
         match request.and_then(|request| self.step(service, &request, None)) {
             Ok(turn) => turn,
             Err(refusal) => Turn::answer(Stage::Authorization(Self { user: kept }), Err(refusal)),
@@ -63,16 +78,11 @@ impl Authorization {
         request: &Request<'_>,
         canned: Option<Canned>,
     ) -> Result<Turn, Refusal> {
-        let quirks = &service.policy().quirks;
         match request.keyword() {
             // Every name is welcome: who knows which exist is half way in (RFC 1939 section 13).
             Keyword::User => {
                 service.check_plaintext()?;
-                let arguments = request.arguments()?;
-                let user = match arguments.get(0) {
-                    None if quirks.user_without_name => String::new(),
-                    _ => request.counted()?.text(0)?.to_owned(),
-                };
+                let user = request.user()?;
                 let facts = Facts { user: Some(user.clone()), ..Facts::default() };
                 let stage = Stage::Authorization(Self { user: Some(user) });
                 Ok(Turn::answer(stage, Ok(Reply::about(Say::User, facts))))
@@ -80,7 +90,7 @@ impl Authorization {
             Keyword::Pass => {
                 service.check_plaintext()?;
                 let user = self.user.clone().ok_or_else(|| request.refuse(Say::NoUser))?;
-                let proven = service.admits(&user, request.password()?);
+                let proven = service.admits(&user, request.whole(Say::PasswordMissing)?);
                 Self::default().log_in(service, user, proven, Say::BadCredentials, None)
             }
             Keyword::Apop => {
@@ -93,9 +103,6 @@ impl Authorization {
             }
             Keyword::Auth => self.auth(service, request, canned),
             Keyword::Capa => {
-                if quirks.no_capa_after_user && self.user.is_some() {
-                    return Err(request.refuse(Say::WrongState));
-                }
                 request.counted()?;
                 let body = capabilities(service, State::Authorization);
                 Ok(Turn::answer(Stage::Authorization(self), Ok(Reply::ok(Say::Capa).with_body(body))))
@@ -112,7 +119,7 @@ impl Authorization {
             Keyword::Stls => {
                 request.counted()?;
                 if !service.may_start_tls() {
-                    return Err(request.refuse(Say::NotImplemented));
+                    return Err(request.refuse(Say::NoTls));
                 }
                 Ok(Turn { secure: true, ..Turn::answer(Stage::Securing, Ok(Reply::ok(Say::Stls))) })
             }
@@ -139,7 +146,7 @@ impl Authorization {
                 let reply = Reply::ok(Say::Mechanisms).with_body(names);
                 Ok(Turn::answer(Stage::Authorization(self), Ok(reply)))
             } else {
-                Err(request.refuse(Say::NoArgument))
+                Err(request.refuse(Say::MechanismMissing))
             };
         };
         let row = sasl::offered(service).find(|row| row.name.eq_ignore_ascii_case(name));
@@ -234,9 +241,10 @@ impl Exchange {
 
     fn payload(mut self, service: &mut Service, payload: Option<Vec<u8>>) -> Turn {
         let Some(payload) = payload else { return self.fail(Say::NotBase64) };
+        let bad = if payload.is_empty() { Say::EmptyResponse } else { Say::BadAuth };
         match self.mechanism.respond(service, &payload) {
             Next::Challenge(challenge) => Turn::challenge(self, challenge),
-            Next::Failed => self.fail(Say::BadAuth),
+            Next::Failed => self.fail(bad),
             Next::Done(user) => match self.canned {
                 Some(canned) if canned.status != Some(Status::Ok) => {
                     Turn::canned(Stage::Authorization(self.authorization), canned)

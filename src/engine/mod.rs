@@ -25,11 +25,16 @@
 //! on; one that reads first gets the same answers.
 
 mod accounts;
+mod arguments;
 mod authorization;
 mod capabilities;
+mod facts;
+mod leniency;
 mod output;
+mod patience;
 mod policy;
 mod profile;
+mod quirks;
 mod reply;
 mod request;
 mod responder;
@@ -50,18 +55,20 @@ use bytes::Bytes;
 
 pub use accounts::{Accounts, Password};
 use authorization::Authorization;
+use facts::Facts;
 use output::Output;
 pub use output::YIELD_AFTER;
-pub use policy::{Capabilities, Expire, Host, Policy, Quirks};
+use patience::{Lost, Patience};
+pub use policy::{Capabilities, Expire, Host, Policy};
 pub use profile::{PERSONALITIES, Personality, Profile, ProfileError, Rest};
+pub use quirks::{Blanks, Limits, NameLasts, Numbers, Quirks};
 use reply::{Refusal, Reply};
 pub use request::MAX_COMMAND;
-use request::{CommandLines, MAX_RESPONSE, Request};
+use request::{CommandLines, MAX_RESPONSE, Request, TooLong};
 pub use responder::{Asked, Canned, Responder, Scene};
 pub use service::{Birth, Server};
 use service::{Service, apop_digest, hex};
 use turn::{Saying, Stage, Turn};
-use wording::Facts;
 pub use wording::{Say, Text, WORDING, Wording};
 
 use crate::pop3::{Command, State, Status};
@@ -75,6 +82,7 @@ pub struct Engine {
     /// The script was asked for an answer and had none, and the engine's has not been given yet.
     left_to_us: bool,
     lines: CommandLines,
+    patience: Patience,
     stage: Stage,
     output: Output,
     /// Pieces of a recorded answer that are not due yet, each with its time.
@@ -96,6 +104,7 @@ impl Engine {
             script: None,
             left_to_us: false,
             lines: CommandLines::default(),
+            patience: Patience::default(),
             stage: Stage::Authorization(Authorization::default()),
             output: Output::default(),
             later: VecDeque::new(),
@@ -132,12 +141,20 @@ impl Engine {
                 actions.push(Action::WakeAt(self.service.now));
                 return;
             }
-            let in_exchange = matches!(self.stage, Stage::Exchange(_));
-            let Some(line) = self.lines.next(if in_exchange { MAX_RESPONSE } else { MAX_COMMAND }) else {
-                if self.lines.discarded() > self.service.policy().line_limit {
-                    self.stage = Stage::Over;
+            let policy = self.service.policy();
+            let limit = match &self.stage {
+                Stage::Exchange(_) => MAX_RESPONSE,
+                other => policy.quirks.longest_command(other.state()),
+            };
+            let line = match self.lines.next(limit) {
+                Some(line) => line,
+                None if self.lines.discarded() > 0 && policy.quirks.closes_after_long_line => Err(TooLong),
+                None => {
+                    if self.lines.discarded() > policy.line_limit {
+                        self.stage = Stage::Over;
+                    }
+                    break;
                 }
-                break;
             };
             let stage = std::mem::replace(&mut self.stage, Stage::Over);
             let line = line.as_deref().ok();
@@ -179,7 +196,7 @@ impl Engine {
         let server = Arc::clone(&service.server);
         let request = match line {
             Some(line) => Request::parse(line, &server.policy, stage.state()),
-            None => Err(Refusal::from(Say::TooLong)),
+            None => Err(Refusal::too_long(&server.policy.quirks, stage.state())),
         };
         match stage {
             Stage::Authorization(authorization) => authorization.handle(service, request),
@@ -192,6 +209,10 @@ impl Engine {
     fn carry_out(&mut self, line: &[u8], turn: Turn, actions: &mut Vec<Action>) {
         let Turn { say, stage, ask, secure } = turn;
         self.stage = stage;
+        let refused = match &say {
+            Saying::Answer(Err(refusal)) => Some(refusal.say),
+            _ => None,
+        };
         match say {
             Saying::Nothing => {}
             // Whoever put octets behind STLS wants them to be taken as if they had come under TLS.
@@ -218,6 +239,13 @@ impl Engine {
             }
             Saying::Challenge(payload) => self.output.challenge(&payload),
             Saying::Canned(canned) => self.speak(canned),
+        }
+        let quirks = &self.service.policy().quirks;
+        if let Some(lost) = self.patience.spend(quirks, refused, self.stage.state()) {
+            self.stage = Stage::Over;
+            if let Lost::After(say) = lost {
+                self.service.say(&mut self.output, line, Status::Err, say, &Facts::default());
+            }
         }
         if let Some(ask) = ask {
             self.output.flush(actions);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use super::quirks::Quirks;
 use super::wording::Wording;
 use crate::pop3::Keyword;
 
@@ -19,7 +20,7 @@ pub struct Policy {
     pub apop: bool,
     /// Users whom only a digest lets in, so that their password is never sent (RFC 1939 section 13).
     pub apop_only: BTreeSet<String>,
-    /// The SASL mechanisms that AUTH offers (RFC 5034), each by its name.
+    /// The SASL mechanisms that AUTH offers (RFC 5034), each by its name, in this order.
     pub mechanisms: Vec<String>,
     /// Who the client is by its connection alone: what EXTERNAL lets in. It is offered only with it.
     pub external: Option<String>,
@@ -153,29 +154,8 @@ pub enum Expire {
     Days(u32),
 }
 
-/// Departures from the RFCs that real servers have. None by default.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in a profile")]
-pub struct Quirks {
-    /// Commands that take more arguments than they have, and leave them unread.
-    #[serde(deserialize_with = "keywords")]
-    pub extra_arguments: Vec<Keyword>,
-    /// A message may be marked as deleted again.
-    pub dele_again: bool,
-    /// USER needs no name.
-    pub user_without_name: bool,
-    /// AUTH without a mechanism lists them.
-    pub auth_lists: bool,
-    /// CAPA between USER and PASS is refused.
-    pub no_capa_after_user: bool,
-    /// A failed login ends the session.
-    pub closes_after_failed_login: bool,
-    /// After so many bad commands in a row the session ends; 0: never.
-    pub bad_commands: u32,
-}
-
-fn keywords<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Keyword>, D::Error> {
+/// Command names.
+pub(super) fn keywords<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Keyword>, D::Error> {
     let names = Vec::<String>::deserialize(deserializer)?;
     let known = |name: &String| match Keyword::of(name.as_bytes()) {
         Keyword::Unknown => Err(D::Error::custom(format!("there is no command {name}"))),

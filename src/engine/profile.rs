@@ -22,8 +22,14 @@ pub struct Personality {
 }
 
 /// Every personality that ships.
-pub const PERSONALITIES: &[Personality] =
-    &[Personality { name: "rfc", what: "keeps to the RFCs in each word; the default", profile: "" }];
+#[rustfmt::skip]
+pub const PERSONALITIES: &[Personality] = &[
+    Personality { name: "rfc",       what: "keeps to the RFCs in each word; the default", profile: "" },
+    Personality { name: "courier",   what: "the POP3 server of Courier",                  profile: include_str!("personalities/courier.toml") },
+    Personality { name: "dovecot",   what: "the POP3 server of Dovecot",                  profile: include_str!("personalities/dovecot.toml") },
+    Personality { name: "mailutils", what: "pop3d of GNU Mailutils",                      profile: include_str!("personalities/mailutils.toml") },
+    Personality { name: "popa3d",    what: "popa3d, which says as little as it can",      profile: include_str!("personalities/popa3d.toml") },
+];
 
 /// What a server is configured to be, and what belongs to it beside the sessions' policy.
 #[derive(Debug)]

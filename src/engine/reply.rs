@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 
-use super::wording::{Facts, Say};
+use super::facts::{Facts, echo};
+use super::quirks::Quirks;
+use super::wording::Say;
 use crate::pop3::State;
 use crate::pop3::command::Row;
 
@@ -63,6 +65,28 @@ impl Refusal {
     pub(super) fn in_state(row: &'static Row, state: State) -> Self {
         let say = if state == State::Authorization { Say::WrongState } else { Say::WrongStateLater };
         Self::about(say, Facts { command: Some(row), state, ..Facts::default() })
+    }
+
+    /// Of a command that is not known in a state.
+    pub(super) fn unknown(state: State) -> Self {
+        Self::from(if state == State::Authorization { Say::Unknown } else { Say::UnknownLater })
+    }
+
+    /// Of a command that this server does not have.
+    pub(super) fn not_implemented(row: &'static Row, state: State) -> Self {
+        let before = state == State::Authorization;
+        Self::of(if before { Say::NotImplemented } else { Say::NotImplementedLater }, row)
+    }
+
+    /// Of a line that is longer than a command may be.
+    pub(super) fn too_long(quirks: &Quirks, state: State) -> Self {
+        let say = if state == State::Authorization { Say::TooLong } else { Say::TooLongLater };
+        Self::about(say, Facts { limit: Some(quirks.longest_command(state)), ..Facts::default() })
+    }
+
+    /// Of what cannot be read as it should.
+    pub(super) fn of_rest(say: Say, row: &'static Row, rest: &[u8]) -> Self {
+        Self::about(say, Facts { command: Some(row), rest: echo(rest).into_owned(), ..Facts::default() })
     }
 
     /// Of a message.

@@ -1,13 +1,14 @@
 //! Command lines out of the client's octets, and a command taken apart as strictly as RFC 1939 section 3 has
-//! it.
+//! it, or as the quirks do.
 
 use std::fmt;
 
 use bytes::BytesMut;
 use memchr::memchr;
-use smallvec::SmallVec;
 
+use super::arguments::{Arguments, Words};
 use super::policy::Policy;
+use super::quirks::Quirks;
 use super::reply::Refusal;
 use super::wording::Say;
 use crate::pop3::command::Row;
@@ -94,16 +95,25 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Takes a line apart.
     pub(super) fn parse(line: &'a [u8], policy: &'a Policy, state: State) -> Result<Self, Refusal> {
-        let unknown = if state == State::Authorization { Say::Unknown } else { Say::UnknownLater };
+        let quirks = &policy.quirks;
         let command = Command::parse(line);
-        let row = command.keyword.row().ok_or(unknown)?;
+        let line = quirks.blanks.skip(split_ending(line).0);
+        let unknown = || match line.first() {
+            None | Some(b' ') if state != State::Authorization => Say::NoCommandLater.into(),
+            _ => Refusal::unknown(state),
+        };
+        let row = command.keyword.row().ok_or_else(unknown)?;
         // The dissector forgives blanks before a keyword, the RFC does not.
-        let rest = split_ending(line).0.strip_prefix(command.name).ok_or(unknown)?;
-        if !row.states.contains(&state) {
+        let rest = line.strip_prefix(command.name).ok_or_else(unknown)?;
+        let legal = row.states.contains(&state) || (quirks.utf8_after_login && row.keyword == Keyword::Utf8);
+        if !legal && quirks.unknown_in_wrong_state.contains(&row.keyword) {
+            return Err(unknown());
+        }
+        if !legal {
             return Err(Refusal::in_state(row, state));
         }
         if !policy.has(row.keyword) {
-            return Err(Refusal::of(Say::NotImplemented, row));
+            return Err(Refusal::not_implemented(row, state));
         }
         Ok(Self { row, rest, policy })
     }
@@ -112,19 +122,23 @@ impl<'a> Request<'a> {
         self.row.keyword
     }
 
-    /// The arguments: printable ASCII, each after a single space (RFC 1939 section 3).
+    /// The arguments: printable ASCII, each after a single space (RFC 1939 section 3), or as the quirks have it.
     pub(super) fn arguments(&self) -> Result<Arguments<'a>, Refusal> {
-        let mut words = SmallVec::new();
-        if !self.rest.is_empty() {
-            let list = self.rest.strip_prefix(b" ").ok_or_else(|| self.usage())?;
-            for word in list.split(|&octet| octet == b' ') {
-                words.push(self.word(word)?);
-            }
+        let (quirks, keyword) = (&self.policy.quirks, self.row.keyword);
+        let list = quirks.blanks.split(self.rest).ok_or_else(|| self.usage())?;
+        let mut words = list.into_iter().map(|word| self.word(word)).collect::<Result<Words<'_>, _>>()?;
+        let (least, most) = self.row.arity;
+        if quirks.extra_arguments.contains(&keyword) {
+            words.truncate(usize::from(most));
         }
-        if self.policy.quirks.extra_arguments.contains(&self.row.keyword) {
-            words.truncate(usize::from(self.row.arity.1));
+        if words.len() + 1 == usize::from(least) && quirks.empty_arguments.contains(&keyword) {
+            words.push("");
         }
-        Ok(Arguments { row: self.row, words })
+        let numbers = match keyword {
+            Keyword::Top => quirks.top_numbers.unwrap_or(quirks.numbers),
+            _ => quirks.numbers,
+        };
+        Ok(Arguments::new(self.row, words, self.rest, numbers))
     }
 
     fn word(&self, word: &'a [u8]) -> Result<&'a str, Refusal> {
@@ -145,15 +159,28 @@ impl<'a> Request<'a> {
         Ok(arguments)
     }
 
-    /// The one argument that may hold anything, spaces too (RFC 1939 section 7, PASS).
-    pub(super) fn password(&self) -> Result<&'a [u8], Refusal> {
-        let password = self.rest.strip_prefix(b" ").filter(|password| !password.is_empty());
-        password.ok_or_else(|| Refusal::of(Say::NoArgument, self.row))
+    /// The one argument that may hold anything, spaces too (RFC 1939 section 7, PASS); `missing` is what is said
+    /// where there is none.
+    pub(super) fn whole(&self, missing: Say) -> Result<&'a [u8], Refusal> {
+        let whole = self.rest.strip_prefix(b" ").unwrap_or_default();
+        if whole.is_empty() && !self.policy.quirks.empty_arguments.contains(&self.row.keyword) {
+            return Err(self.refuse(missing));
+        }
+        Ok(whole)
     }
 
-    /// Whether a message may be marked as deleted twice.
-    pub(super) fn forgives_dele_again(&self) -> bool {
-        self.policy.quirks.dele_again
+    /// The name that USER gives.
+    pub(super) fn user(&self) -> Result<String, Refusal> {
+        if self.policy.quirks.name_is_rest_of_line {
+            Ok(String::from_utf8_lossy(self.whole(Say::NoArgument)?).into_owned())
+        } else {
+            Ok(self.counted()?.text(0)?.to_owned())
+        }
+    }
+
+    /// What the server forgives and does in its own way.
+    pub(super) fn quirks(&self) -> &'a Quirks {
+        &self.policy.quirks
     }
 
     pub(super) fn refuse(&self, say: Say) -> Refusal {
@@ -162,48 +189,6 @@ impl<'a> Request<'a> {
 
     fn usage(&self) -> Refusal {
         self.refuse(Say::Usage)
-    }
-}
-
-/// The arguments of a command.
-#[derive(Debug)]
-pub(super) struct Arguments<'a> {
-    row: &'static Row,
-    words: SmallVec<[&'a str; 4]>,
-}
-
-impl<'a> Arguments<'a> {
-    /// Whether there are as many as the command's row allows.
-    pub(super) fn check_number(&self) -> Result<(), Refusal> {
-        let (least, most) = self.row.arity;
-        if self.words.len() < usize::from(least) {
-            Err(Refusal::of(Say::NoArgument, self.row))
-        } else if self.words.len() > usize::from(most) {
-            Err(Refusal::of(Say::ExtraArgument, self.row))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The argument at a place, if it is there.
-    pub(super) fn get(&self, at: usize) -> Option<&'a str> {
-        self.words.get(at).copied()
-    }
-
-    /// The argument at a place.
-    pub(super) fn text(&self, at: usize) -> Result<&'a str, Refusal> {
-        self.get(at).ok_or_else(|| Refusal::of(Say::NoArgument, self.row))
-    }
-
-    /// The argument at a place as a number: digits only (RFC 1939 section 4), the largest there is where they
-    /// say more. `bad` is what is said of anything else.
-    pub(super) fn number(&self, at: usize, bad: Say) -> Result<u64, Refusal> {
-        let word = self.text(at)?;
-        if word.bytes().all(|octet| octet.is_ascii_digit()) {
-            Ok(word.parse().unwrap_or(u64::MAX))
-        } else {
-            Err(Refusal::of(bad, self.row))
-        }
     }
 }
 

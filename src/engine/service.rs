@@ -7,10 +7,11 @@ use std::sync::Arc;
 use md5::{Digest as _, Md5};
 
 use super::accounts::Accounts;
+use super::facts::{About, Facts};
 use super::output::Output;
 use super::policy::Policy;
 use super::reply::Refusal;
-use super::wording::{About, Facts, Say};
+use super::wording::Say;
 use crate::pop3::Status;
 use crate::wire::Micros;
 

@@ -3,15 +3,17 @@
 use bytes::Bytes;
 
 use super::Service;
+use super::arguments::Arguments;
 use super::capabilities::capabilities;
+use super::facts::Facts;
 use super::output::Output;
 use super::reply::{Answer, Refusal, Reply};
-use super::request::{Arguments, Request};
+use super::request::Request;
 use super::responder::Canned;
 use super::transfer::Transfer;
 use super::turn::{Stage, Turn};
 use super::update::Update;
-use super::wording::{Facts, Say};
+use super::wording::Say;
 use crate::pop3::{Command, Keyword, State, Status};
 use crate::wire::{Ask, Listing, NotRead};
 
@@ -56,7 +58,7 @@ impl Transaction {
     }
 
     /// Answers a command; gives what comes of it.
-    pub(super) fn handle(mut self, service: &Service, request: Result<Request<'_>, Refusal>) -> Turn {
+    pub(super) fn handle(mut self, service: &mut Service, request: Result<Request<'_>, Refusal>) -> Turn {
         let request = match request {
             Ok(request) => request,
             Err(refusal) => return Turn::answer(Stage::Transaction(self), Err(refusal)),
@@ -79,7 +81,8 @@ impl Transaction {
 
     fn quit(self, canned: Option<Canned>) -> Turn {
         let (marked, facts) = (self.marked.clone(), self.facts());
-        Turn::ask(Stage::Update(Update::new(facts, canned)), Ask::Commit { marked })
+        let removes = marked.contains(&true);
+        Turn::ask(Stage::Update(Update::new(facts, removes, canned)), Ask::Commit { marked })
     }
 
     /// RETR and TOP.
@@ -100,7 +103,7 @@ impl Transaction {
             return Err(request.refuse(Say::LineCountMissing));
         }
         arguments.check_number()?;
-        let Some(place) = place else { return Err(request.refuse(Say::NoArgument)) };
+        let Some(place) = place else { return Err(request.refuse(Say::NumberMissing)) };
         let scan = &self.listing[place];
         let number = place as u64 + 1;
         if scan.utf8 && !service.utf8 && service.policy().has(Keyword::Utf8) {
@@ -108,15 +111,18 @@ impl Transaction {
         }
         let facts = Facts { n: Some(number), size: scan.size, ..self.facts() };
         let (say, transfer) = if keyword == Keyword::Top {
-            (Say::Top, Transfer::top(place, arguments.number(1, Say::BadLines)?))
+            let transfer = Transfer::top(place, arguments.lines()?);
+            (Say::Top, if request.quirks().top_gap { transfer.with_gap() } else { transfer })
         } else {
             (Say::Retr, Transfer::retr(place))
         };
-        self.highest = self.highest.max(place + 1);
+        if keyword == Keyword::Retr || !request.quirks().last_without_top {
+            self.highest = self.highest.max(place + 1);
+        }
         Ok(Some((transfer, Reply::about(say, facts))))
     }
 
-    fn answer(&mut self, service: &Service, request: &Request<'_>) -> Answer {
+    fn answer(&mut self, service: &mut Service, request: &Request<'_>) -> Answer {
         let keyword = request.keyword();
         let arguments = request.arguments()?;
         let message = match keyword {
@@ -151,7 +157,11 @@ impl Transaction {
             (Keyword::Capa, _) => {
                 Ok(Reply::ok(Say::Capa).with_body(capabilities(service, State::Transaction)))
             }
-            _ => Err(request.refuse(Say::NotImplemented)),
+            (Keyword::Utf8, _) => {
+                service.utf8 = true;
+                Ok(Reply::ok(Say::Utf8))
+            }
+            _ => Err(request.refuse(Say::NotImplementedLater)),
         }
     }
 
@@ -169,10 +179,7 @@ impl Transaction {
     /// Where the message stands that the first argument names; None without an argument. A message marked as
     /// deleted cannot be named (RFC 1939 section 5).
     fn place(&self, request: &Request<'_>, arguments: &Arguments<'_>) -> Result<Option<usize>, Refusal> {
-        if arguments.get(0).is_none() {
-            return Ok(None);
-        }
-        let number = arguments.number(0, Say::BadNumber)?;
+        let Some(number) = arguments.message()? else { return Ok(None) };
         let listing = matches!(request.keyword(), Keyword::List | Keyword::Uidl);
         let none = if listing { Say::NoSuchMessageToList } else { Say::NoSuchMessage };
         // How many there were at login (RFC 1939 section 5, LIST).
@@ -186,7 +193,7 @@ impl Transaction {
         let at = at.ok_or_else(|| Refusal::about(if listing { none } else { Say::Zero }, facts()))?;
         match self.marked.get(at) {
             Some(false) => Ok(Some(at)),
-            Some(true) if request.keyword() == Keyword::Dele && request.forgives_dele_again() => Ok(Some(at)),
+            Some(true) if request.keyword() == Keyword::Dele && request.quirks().dele_again => Ok(Some(at)),
             Some(true) => Err(Refusal::about(Say::Deleted, facts())),
             None => Err(Refusal::about(none, facts())),
         }

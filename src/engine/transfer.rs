@@ -23,7 +23,18 @@ impl Transfer {
 
     /// Of the header, the blank line and at most `lines` lines of the body (RFC 1939 section 7).
     pub(super) fn top(message: usize, lines: u64) -> Self {
-        Self { top: Some(Top { line: Line::Empty, body: None, lines }), ..Self::retr(message) }
+        Self {
+            top: Some(Top { line: Line::Empty, body: None, lines, gap: Gap::No }),
+            ..Self::retr(message)
+        }
+    }
+
+    /// The same with a second empty line before the body, where lines of it are sent.
+    pub(super) fn with_gap(mut self) -> Self {
+        if let Some(top) = self.top.as_mut().filter(|top| top.lines > 0) {
+            top.gap = Gap::Due;
+        }
+        self
     }
 
     /// What has to be read next.
@@ -36,7 +47,12 @@ impl Transfer {
         let wanted = self.top.as_mut().map_or(octets.len(), |top| top.wanted(octets));
         self.sent += octets.len() as u64;
         let ended = octets.is_empty() || wanted < octets.len();
-        output.piece(octets.slice(..wanted), &mut self.stuffer);
+        let gap = self.top.as_mut().and_then(Top::gap);
+        if let Some(at) = gap {
+            output.piece(octets.slice(..at), &mut self.stuffer);
+            output.piece(Bytes::from_static(b"\r\n"), &mut self.stuffer);
+        }
+        output.piece(octets.slice(gap.unwrap_or(0)..wanted), &mut self.stuffer);
         if ended {
             output.terminate();
         }
@@ -52,6 +68,17 @@ struct Top {
     /// How many more lines of the body; None in the header.
     body: Option<u64>,
     lines: u64,
+    gap: Gap,
+}
+
+/// A second empty line before the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    /// There is none, or it was sent.
+    No,
+    Due,
+    /// It comes at this place of the last octets.
+    At(usize),
 }
 
 /// What is known of a line that has not ended.
@@ -77,6 +104,9 @@ impl Top {
                 Line::Full => false,
             };
             if line.ends_with(b"\n") {
+                if self.gap == Gap::Due && blank {
+                    self.gap = Gap::At(end);
+                }
                 self.body = match self.body {
                     None => blank.then_some(self.lines),
                     Some(left) => Some(left - 1),
@@ -87,6 +117,13 @@ impl Top {
             }
         }
         end
+    }
+
+    /// Where in the last octets a second empty line comes, if it does.
+    fn gap(&mut self) -> Option<usize> {
+        let Gap::At(at) = self.gap else { return None };
+        self.gap = Gap::No;
+        Some(at)
     }
 }
 
@@ -146,6 +183,19 @@ mod tests {
         assert_eq!(sent("", 1), "");
         // Dots, at the beginning too.
         assert_eq!(sent(".H\n\n.\n..\nb3", 2), "..H\r\n\r\n..\r\n...\r\n");
+    }
+
+    #[test]
+    fn a_gap_comes_once_and_only_before_lines() {
+        let octets = message(b"H: 1\n\nb1\n\nb3\n");
+        for cut in [1, 2, 3, usize::MAX] {
+            let sent = |lines| {
+                let transfer = Transfer::top(0, lines).with_gap();
+                String::from_utf8_lossy(&sent(transfer, &octets, cut)).into_owned()
+            };
+            assert_eq!(sent(0), "H: 1\r\n\r\n");
+            assert_eq!(sent(2), "H: 1\r\n\r\n\r\nb1\r\n\r\n");
+        }
     }
 
     proptest! {

@@ -1,13 +1,11 @@
 //! What the server says: a row for each situation with its default text, RFC 1939's own where it has one. A
 //! text is a template: `{n}` and the like stand for what the situation knows.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use crate::pop3::State;
-use crate::pop3::command::Row as Command;
+use super::facts::{About, ECHOES, PLACEHOLDERS};
 
 /// A situation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,23 +34,40 @@ pub enum Say {
     QuitEarly,
     Quit,
     QuitEmpty,
+    QuitRemoved,
+    QuitRemovedAll,
     Unknown,
     UnknownLater,
+    NoCommandLater,
     NotImplemented,
+    NotImplementedLater,
+    NoTls,
     TooLong,
+    TooLongLater,
     TooMany,
+    TooManyLater,
     WrongState,
     WrongStateLater,
+    NotAfterUser,
+    UserAgain,
     Usage,
     NoArgument,
+    NumberMissing,
+    PasswordMissing,
+    MechanismMissing,
     ExtraArgument,
     BadNumber,
     BadLines,
+    NumberTooLarge,
+    LinesTooLarge,
+    NoiseAfterNumber,
+    NoiseAfterLines,
     LineCountMissing,
     NoUser,
     NoTimestamp,
     BadCredentials,
     BadAuth,
+    EmptyResponse,
     InUse,
     Unreadable,
     LoginDelay,
@@ -125,24 +140,41 @@ pub const WORDING: &[Row] = &[
     row(Say::QuitEarly, "quit-early", "{host} POP3 server signing off"),
     row(Say::Quit, "quit", "{host} POP3 server signing off ({messages} left)"),
     row(Say::QuitEmpty, "quit-empty", "{host} POP3 server signing off (maildrop empty)"),
+    like(Say::QuitRemoved, "quit-removed", Say::Quit),
+    like(Say::QuitRemovedAll, "quit-removed-all", Say::QuitEmpty),
     row(Say::Unknown, "unknown", "unknown command"),
     like(Say::UnknownLater, "unknown-later", Say::Unknown),
+    like(Say::NoCommandLater, "no-command-later", Say::UnknownLater),
     row(Say::NotImplemented, "not-implemented", "{command} is not implemented"),
+    like(Say::NotImplementedLater, "not-implemented-later", Say::NotImplemented),
+    like(Say::NoTls, "no-tls", Say::NotImplemented),
     row(Say::TooLong, "too-long", "command line is longer than {limit} octets"),
+    like(Say::TooLongLater, "too-long-later", Say::TooLong),
     row(Say::TooMany, "too-many", "too many bad commands"),
+    like(Say::TooManyLater, "too-many-later", Say::TooMany),
     row(Say::WrongState, "wrong-state", "{command} is not a command of the {state} state"),
     like(Say::WrongStateLater, "wrong-state-later", Say::WrongState),
+    row(Say::NotAfterUser, "not-after-user", "only PASS and QUIT follow USER"),
+    row(Say::UserAgain, "user-again", "USER was sent before"),
     row(Say::Usage, "usage", "usage: {usage}"),
     like(Say::NoArgument, "no-argument", Say::Usage),
+    like(Say::NumberMissing, "number-missing", Say::NoArgument),
+    like(Say::PasswordMissing, "password-missing", Say::NoArgument),
+    like(Say::MechanismMissing, "mechanism-missing", Say::NoArgument),
     like(Say::ExtraArgument, "extra-argument", Say::Usage),
     like(Say::BadNumber, "bad-number", Say::Usage),
     like(Say::BadLines, "bad-lines", Say::BadNumber),
+    like(Say::NumberTooLarge, "number-too-large", Say::BadNumber),
+    like(Say::LinesTooLarge, "lines-too-large", Say::BadLines),
+    like(Say::NoiseAfterNumber, "noise-after-number", Say::BadNumber),
+    like(Say::NoiseAfterLines, "noise-after-lines", Say::BadLines),
     row(Say::LineCountMissing, "line-count-missing", "line count missing, usage: {usage}"),
     row(Say::NoUser, "no-user", "USER comes first"),
     row(Say::NoTimestamp, "no-timestamp", "no timestamp in the greeting to make a digest of"),
     // RFC 3206 section 4. One text for both, so that nobody learns which names exist (RFC 1939 section 13).
     row(Say::BadCredentials, "bad-credentials", "[AUTH] invalid user name or password"),
     like(Say::BadAuth, "bad-auth", Say::BadCredentials),
+    like(Say::EmptyResponse, "empty-response", Say::BadAuth),
     // RFC 2449 section 8.1.2.
     row(Say::InUse, "in-use", "[IN-USE] maildrop already locked"),
     row(Say::Unreadable, "unreadable", "[SYS/TEMP] maildrop cannot be read"),
@@ -163,35 +195,20 @@ pub const WORDING: &[Row] = &[
     row(Say::BehindStls, "behind-stls", "octets in clear follow STLS"),
 ];
 
-/// What placeholders may stand in a text.
-const PLACEHOLDERS: &[&str] = &[
-    "n",
-    "count",
-    "size",
-    "messages",
-    "octets",
-    "id",
-    "user",
-    "host",
-    "timestamp",
-    "command",
-    "usage",
-    "state",
-    "limit",
-    "language",
-    "word",
-    "arguments",
-];
+/// The name of all situations that have no text of their own.
+const OTHERS: &str = "others";
 
 /// The texts of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wording {
     set: Vec<Option<Box<str>>>,
+    /// What is said where nothing was set, in the place of the default texts.
+    others: Option<Box<str>>,
 }
 
 impl Default for Wording {
     fn default() -> Self {
-        Self { set: vec![None; WORDING.len()] }
+        Self { set: vec![None; WORDING.len()], others: None }
     }
 }
 
@@ -199,16 +216,13 @@ impl Wording {
     /// Sets the text of a situation; refused, with a reason, where it has a placeholder that does not exist or
     /// would not fit into a status line (RFC 2449 section 4).
     pub fn set(&mut self, say: Say, text: &str) -> Result<(), String> {
-        for part in text.split('{').skip(1) {
-            let name = part.split_once('}').map_or(part, |(name, _)| name);
-            if !PLACEHOLDERS.contains(&name) {
-                return Err(format!("there is no {{{name}}}; there are {}", PLACEHOLDERS.join(", ")));
-            }
-        }
-        if text.len() > 400 || !text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()) {
-            return Err("a text is at most 400 printable ASCII characters".to_owned());
-        }
-        self.set[say as usize] = Some(text.into());
+        self.set[say as usize] = Some(checked(text)?);
+        Ok(())
+    }
+
+    /// Sets the text of every situation that has none of its own, of the positive ones too.
+    pub fn set_others(&mut self, text: &str) -> Result<(), String> {
+        self.others = Some(checked(text)?);
         Ok(())
     }
 
@@ -216,31 +230,49 @@ impl Wording {
         let row = &WORDING[say as usize];
         match (&self.set[say as usize], row.text) {
             (Some(text), _) => text,
-            (None, Text::Is(text)) => text,
+            (None, Text::Is(text)) => self.others.as_deref().unwrap_or(text),
             (None, Text::As(other)) => self.text(other),
         }
     }
 
-    /// What is said: one line's worth of printable ASCII without the status.
+    /// What is said: one line's worth of printable ASCII without the status. A blank that would end it goes, as
+    /// the one before a timestamp that is not there, unless the client's own words stand behind it: real servers
+    /// end a line with `: ` where there were none.
     pub(super) fn fill(&self, say: Say, about: &About<'_>) -> String {
         let text = self.text(say);
         let mut out = String::with_capacity(text.len() + 16);
-        let mut rest = text;
+        let (mut rest, mut kept) = (text, 0);
         while let Some((before, tail)) = rest.split_once('{') {
             out.push_str(before);
             let (name, tail) = tail.split_once('}').unwrap_or((tail, ""));
             out.push_str(&about.value(name));
+            if ECHOES.contains(&name) {
+                kept = out.len();
+            }
             rest = tail;
         }
         out.push_str(rest);
-        let kept = out.trim_end().len();
-        out.truncate(kept);
+        out.truncate(out.trim_end().len().max(kept));
         out
     }
 }
 
+/// A text that may be said.
+fn checked(text: &str) -> Result<Box<str>, String> {
+    for part in text.split('{').skip(1) {
+        let name = part.split_once('}').map_or(part, |(name, _)| name);
+        if !PLACEHOLDERS.contains(&name) {
+            return Err(format!("there is no {{{name}}}; there are {}", PLACEHOLDERS.join(", ")));
+        }
+    }
+    if text.len() > 400 || !text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()) {
+        return Err("a text is at most 400 printable ASCII characters".to_owned());
+    }
+    Ok(text.into())
+}
+
 impl<'de> Deserialize<'de> for Wording {
-    /// A map from names of [`WORDING`] to texts.
+    /// A map from names of [`WORDING`], or `others` for all that are not in it, to texts.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Texts;
         impl<'de> Visitor<'de> for Texts {
@@ -253,16 +285,18 @@ impl<'de> Deserialize<'de> for Wording {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wording, A::Error> {
                 let mut wording = Wording::default();
                 while let Some((name, text)) = map.next_entry::<String, String>()? {
-                    let row = WORDING.iter().find(|row| row.name == name).ok_or_else(|| {
-                        let names: Vec<_> = WORDING.iter().map(|row| row.name).collect();
-                        A::Error::custom(format!(
-                            "no situation is called {name}; there are {}",
-                            names.join(", ")
-                        ))
-                    })?;
-                    wording
-                        .set(row.say, &text)
-                        .map_err(|why| A::Error::custom(format!("the text of {name}: {why}")))?;
+                    let set = match WORDING.iter().find(|row| row.name == name) {
+                        Some(row) => wording.set(row.say, &text),
+                        None if name == OTHERS => wording.set_others(&text),
+                        None => {
+                            let names: Vec<_> = WORDING.iter().map(|row| row.name).collect();
+                            return Err(A::Error::custom(format!(
+                                "no situation is called {name}; there are {}, and {OTHERS}",
+                                names.join(", ")
+                            )));
+                        }
+                    };
+                    set.map_err(|why| A::Error::custom(format!("the text of {name}: {why}")))?;
                 }
                 Ok(wording)
             }
@@ -271,77 +305,9 @@ impl<'de> Deserialize<'de> for Wording {
     }
 }
 
-/// What a situation knows.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
-    pub(super) n: Option<u64>,
-    pub(super) count: usize,
-    pub(super) size: u64,
-    pub(super) id: Option<String>,
-    pub(super) user: Option<String>,
-    pub(super) command: Option<&'static Command>,
-    pub(super) state: State,
-    pub(super) language: &'static str,
-}
-
-/// What a text can be about: the situation's facts, the server's, and the client's line.
-pub(super) struct About<'a> {
-    pub(super) facts: &'a Facts,
-    pub(super) host: &'a str,
-    pub(super) timestamp: &'a str,
-    pub(super) line: &'a [u8],
-}
-
-impl About<'_> {
-    fn value(&self, name: &str) -> Cow<'_, str> {
-        let facts = self.facts;
-        let number = |n: u64| Cow::Owned(n.to_string());
-        match name {
-            "n" => facts.n.map_or(Cow::Borrowed(""), number),
-            "count" => number(facts.count as u64),
-            "size" => number(facts.size),
-            "messages" => messages(facts.count).into(),
-            "octets" => octets(facts.size).into(),
-            "id" => facts.id.as_deref().unwrap_or_default().into(),
-            "user" => facts.user.as_deref().unwrap_or_default().into(),
-            "host" => self.host.into(),
-            "timestamp" => self.timestamp.into(),
-            "command" => facts.command.map_or("", |row| row.name).into(),
-            "usage" => facts.command.map_or(Cow::Borrowed(""), |row| {
-                let space = if row.syntax.is_empty() { "" } else { " " };
-                format!("{}{space}{}", row.name, row.syntax).into()
-            }),
-            "state" => facts.state.name().into(),
-            "limit" => number(super::MAX_COMMAND as u64),
-            "language" => facts.language.into(),
-            "word" => echo(self.line.split(|&octet| octet == b' ').next().unwrap_or_default()),
-            "arguments" => {
-                let from = memchr::memchr(b' ', self.line).map_or(self.line.len(), |at| at + 1);
-                echo(&self.line[from..])
-            }
-            _ => Cow::Borrowed(""),
-        }
-    }
-}
-
-/// What the client sent, fit to be sent back: printable, and short enough for a status line.
-fn echo(octets: &[u8]) -> Cow<'static, str> {
-    let printable = octets.iter().filter(|&&octet| octet == b' ' || octet.is_ascii_graphic());
-    printable.take(100).map(|&octet| char::from(octet)).collect::<String>().into()
-}
-
-/// `1 message`, `2 messages`.
-fn messages(count: usize) -> String {
-    format!("{count} message{}", if count == 1 { "" } else { "s" })
-}
-
-/// `1 octet`, `2 octets`.
-fn octets(count: u64) -> String {
-    format!("{count} octet{}", if count == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::facts::Facts;
     use super::*;
 
     #[test]
@@ -355,12 +321,6 @@ mod tests {
     }
 
     #[test]
-    fn one_is_singular() {
-        assert_eq!([0, 1, 2].map(messages), ["0 messages", "1 message", "2 messages"]);
-        assert_eq!([0, 1, 2].map(octets), ["0 octets", "1 octet", "2 octets"]);
-    }
-
-    #[test]
     fn texts_are_filled_and_bad_ones_are_refused() {
         let mut wording = Wording::default();
         let facts = Facts { n: Some(7), ..Facts::default() };
@@ -371,8 +331,18 @@ mod tests {
         assert!(wording.set(Say::Dele, "{nn}").is_err());
         assert!(wording.set(Say::Dele, "a\r\n+OK").is_err());
         assert!(wording.set(Say::Dele, &"x".repeat(401)).is_err());
+        // The client's blanks are kept, the server's are not.
+        assert_eq!(wording.set(Say::Dele, "{WORD}: {rest}"), Ok(()));
+        let about = About { line: b"xyzzy\r\n", ..about };
+        assert_eq!(wording.fill(Say::Dele, &about), "XYZZY: ");
+        assert_eq!(wording.set(Say::Dele, "{rest} {timestamp} "), Ok(()));
+        assert_eq!(wording.fill(Say::Dele, &about), "");
         // A text that stands for another follows it.
         assert_eq!(wording.set(Say::Unknown, "what?"), Ok(()));
         assert_eq!(wording.fill(Say::UnknownLater, &about), "what?");
+        // All others are those that were not set.
+        assert_eq!(wording.set_others("no"), Ok(()));
+        assert_eq!(wording.fill(Say::UnknownLater, &about), "what?");
+        assert_eq!(wording.fill(Say::NoUser, &about), "no");
     }
 }

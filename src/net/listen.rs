@@ -44,17 +44,28 @@ pub struct Accepted {
     pub number: u32,
 }
 
-/// Accepts on all listeners until `limit` sessions were accepted or `stop` turns true, runs `session` for each,
-/// and waits for all of them to end. `warn` is told once of each thing that goes wrong.
+/// How long to accept, and to go on.
+#[derive(Debug, Clone)]
+pub struct Until {
+    /// Until so many sessions were accepted.
+    pub limit: Option<u32>,
+    /// Until this turns true: nobody else is accepted, and sessions go on to their end.
+    pub closing: watch::Receiver<bool>,
+    /// Until this turns true: sessions are to end at once.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Accepts on all listeners as long as it may, runs `session` for each connection, and waits for all of them to
+/// end. `warn` is told once of each thing that goes wrong.
 pub async fn serve<F>(
     listeners: Vec<Listener>,
-    limit: Option<u32>,
-    mut stop: watch::Receiver<bool>,
+    until: Until,
     warn: impl Fn(String) + Clone + Send + 'static,
     session: impl Fn(Accepted) -> F + Clone + Send + 'static,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
+    let Until { limit, mut closing, mut stop } = until;
     let counter = Arc::new(AtomicU32::new(0));
     let (full, is_full) = watch::channel(false);
     let full = Arc::new(full);
@@ -67,6 +78,8 @@ pub async fn serve<F>(
             let mut warned = false;
             loop {
                 tokio::select! {
+                    // Whoever is connected by now is still served.
+                    biased;
                     accepted = listener.socket.accept() => match accepted {
                         Ok((stream, client)) => {
                             let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
@@ -98,6 +111,7 @@ pub async fn serve<F>(
     // The listeners' tasks end their sessions' tasks with them only once those saw `stop` themselves.
     tokio::select! {
         () = async { while tasks.join_next().await.is_some() {} } => return,
+        () = turns_true(&mut closing) => {}
         () = turns_true(&mut stop) => {}
     }
     full.send_replace(true);

@@ -13,7 +13,7 @@ use super::received::{Log, Received, Times};
 use crate::engine::{Accounts, Password, Policy, Scene, Server};
 use crate::maildrop::sources::{self, Opened, SourceError};
 use crate::maildrop::{Maildrops, Memory, Message, Source};
-use crate::net::listen::{Accepted, Listener, serve};
+use crate::net::listen::{Accepted, Listener, Until, serve};
 use crate::net::server::House;
 use crate::pop3::Secrets;
 use crate::pop3::secret::Secret;
@@ -288,5 +288,6 @@ async fn run(
         Arc::clone(&house).tapped_session(cast.scene(), accepted, stop.clone(), tap)
     };
     // Trouble with accepting shows in the test that connects.
-    serve(vec![listener], None, stopped, |_| {}, session).await;
+    let until = Until { limit: None, closing: stopped.clone(), stop: stopped };
+    serve(vec![listener], until, |_| {}, session).await;
 }

@@ -8,6 +8,7 @@
 mod clients;
 mod corpus;
 mod mailbox;
+mod personalities;
 mod probe;
 mod process;
 mod samples;

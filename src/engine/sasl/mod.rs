@@ -83,12 +83,14 @@ pub(super) const MECHANISMS: &[Row] = &[
     Row { name: "EXTERNAL",      first: First::Client, plaintext: false, possible: external_known, begin: external::begin },
 ];
 
-/// The mechanisms that a session offers now.
+/// The mechanisms that a session offers now, in the policy's order.
 pub(super) fn offered(service: &Service) -> impl Iterator<Item = &'static Row> {
     let (policy, plaintext) = (service.policy(), service.policy().plaintext_over(service.tls));
-    let on = |row: &&Row| policy.mechanisms.iter().any(|name| name.eq_ignore_ascii_case(row.name));
     let there = policy.has(crate::pop3::Keyword::Auth);
-    MECHANISMS
+    let named = |name: &String| MECHANISMS.iter().find(|row| name.eq_ignore_ascii_case(row.name));
+    policy
+        .mechanisms
         .iter()
-        .filter(move |row| there && on(row) && (plaintext || !row.plaintext) && (row.possible)(service))
+        .filter_map(named)
+        .filter(move |row| there && (plaintext || !row.plaintext) && (row.possible)(service))
 }

@@ -11,6 +11,7 @@ mod mail;
 mod mechanisms;
 mod model;
 mod properties;
+mod quirks;
 mod rules;
 mod sasl;
 mod scram;
