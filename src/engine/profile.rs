@@ -17,6 +17,9 @@ pub struct Personality {
     pub name: &'static str,
     /// What it is, for people.
     pub what: &'static str,
+    /// What the text of its greeting begins with, by which a recording of it is recognized; of an empty one, that
+    /// there is none.
+    pub greets: Option<&'static str>,
     /// Its profile.
     pub profile: &'static str,
 }
@@ -24,11 +27,11 @@ pub struct Personality {
 /// Every personality that ships.
 #[rustfmt::skip]
 pub const PERSONALITIES: &[Personality] = &[
-    Personality { name: "rfc",       what: "keeps to the RFCs in each word; the default", profile: "" },
-    Personality { name: "courier",   what: "the POP3 server of Courier",                  profile: include_str!("personalities/courier.toml") },
-    Personality { name: "dovecot",   what: "the POP3 server of Dovecot",                  profile: include_str!("personalities/dovecot.toml") },
-    Personality { name: "mailutils", what: "pop3d of GNU Mailutils",                      profile: include_str!("personalities/mailutils.toml") },
-    Personality { name: "popa3d",    what: "popa3d, which says as little as it can",      profile: include_str!("personalities/popa3d.toml") },
+    Personality { name: "rfc",       greets: None, what: "keeps to the RFCs in each word; the default", profile: "" },
+    Personality { name: "courier",   greets: Some("Hello there."), what: "the POP3 server of Courier",                  profile: include_str!("personalities/courier.toml") },
+    Personality { name: "dovecot",   greets: Some("Dovecot "), what: "the POP3 server of Dovecot",                  profile: include_str!("personalities/dovecot.toml") },
+    Personality { name: "mailutils", greets: Some("POP3 Ready <"), what: "pop3d of GNU Mailutils",                      profile: include_str!("personalities/mailutils.toml") },
+    Personality { name: "popa3d",    greets: Some(""), what: "popa3d, which says as little as it can",      profile: include_str!("personalities/popa3d.toml") },
 ];
 
 /// What a server is configured to be, and what belongs to it beside the sessions' policy.
@@ -75,6 +78,18 @@ pub enum ProfileError {
 
 fn names() -> String {
     PERSONALITIES.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
+}
+
+impl Personality {
+    /// The one whose server greets with this text.
+    pub fn that_greets(text: &str) -> Option<&'static Self> {
+        let greets = |row: &&Self| match row.greets {
+            Some("") => text.is_empty(),
+            Some(beginning) => text.starts_with(beginning),
+            None => false,
+        };
+        PERSONALITIES.iter().find(greets)
+    }
 }
 
 const REST: [&str; 5] = ["users", "any-user", "unique-ids", "shared", "reset"];

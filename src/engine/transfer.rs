@@ -23,10 +23,7 @@ impl Transfer {
 
     /// Of the header, the blank line and at most `lines` lines of the body (RFC 1939 section 7).
     pub(super) fn top(message: usize, lines: u64) -> Self {
-        Self {
-            top: Some(Top { line: Line::Empty, body: None, lines, gap: Gap::No }),
-            ..Self::retr(message)
-        }
+        Self { top: Some(Top { line: Line::Empty, body: None, lines, gap: Gap::No }), ..Self::retr(message) }
     }
 
     /// The same with a second empty line before the body, where lines of it are sent.

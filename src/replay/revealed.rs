@@ -147,7 +147,8 @@ fn found(taped: &Taped) -> (BTreeMap<usize, Known>, Option<(usize, u64)>) {
                     let one = known.entry(n).or_default();
                     one.content = one.content.take().or(content);
                 }
-                (Keyword::Top, Some(n)) if taken.complete => {
+                // Of a message that was cut off the beginning is known, too.
+                (Keyword::Top | Keyword::Retr, Some(n)) => {
                     let beginning = taken.content().map(Bytes::from).unwrap_or_default();
                     let one = known.entry(n).or_default();
                     if one.beginning.as_ref().is_none_or(|old| old.len() < beginning.len()) {

@@ -3,13 +3,13 @@
 
 use super::revealed::{Marks, follow, number};
 use super::tape::{Taken, Tape};
-use crate::engine::{Capabilities, Host, Policy, Say};
+use crate::engine::{Capabilities, Host, Personality, Policy, Profile, Say};
 use crate::pop3::lines::{split, split_ending};
 use crate::pop3::{Keyword, State, Status};
 
 /// What a policy can be taken from.
 pub(super) fn learn(tape: &Tape, scram: bool) -> Policy {
-    let mut policy = Policy { apop: false, ..Policy::default() };
+    let mut policy = Policy { apop: false, ..base(tape) };
     policy.mechanisms.retain(|name| scram || !name.starts_with("SCRAM-"));
     let mut learning = Learning { policy, user: None, total: None };
     for taped in &tape.sessions {
@@ -26,6 +26,15 @@ pub(super) fn learn(tape: &Tape, scram: bool) -> Policy {
     let mut policy = learning.policy;
     settle(&mut policy.capabilities);
     policy
+}
+
+/// A server that is known by its greeting is like its personality where the recording says nothing else.
+fn base(tape: &Tape) -> Policy {
+    let greeting = tape.sessions.iter().find_map(|taped| taped.greeting.as_ref());
+    let greeting = greeting.filter(|greeting| greeting.status == Some(Status::Ok));
+    let known = greeting.and_then(|greeting| Personality::that_greets(&greeting.text()));
+    let profile = known.and_then(|personality| Profile::parse("", Some(personality.name)).ok());
+    profile.map(|profile| profile.policy).unwrap_or_default()
 }
 
 /// A list that was not seen is like the one that was.
