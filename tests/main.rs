@@ -14,5 +14,6 @@ mod interop;
 mod properties;
 mod readme;
 mod replays;
+mod testing;
 mod tidy;
 mod transcripts;

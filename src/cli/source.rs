@@ -1,30 +1,62 @@
 //! Where messages are taken from, as the user names it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::{Failure, Verdict};
-use crate::maildrop::sources::{Opened, open};
+use super::output::warn;
+use crate::maildrop::sources::{Opened, SourceError, open};
 use crate::maildrop::{Maildrops, Store};
+use crate::recording::file::{Input, recordings};
+use crate::replay::{Tape, store};
 
-/// Puts the sources one behind the other. A source that can be read only in part is a finding.
+/// Puts the sources one behind the other. A recording that can be read only in part is a finding.
 pub(super) fn maildrops(paths: &[PathBuf]) -> Result<(Maildrops, Verdict), Failure> {
     let mut common: Vec<Arc<dyn Store>> = Vec::new();
     let mut own: BTreeMap<String, Vec<Arc<dyn Store>>> = BTreeMap::new();
+    let mut verdict = Verdict::Clean;
     for path in paths {
-        match open(path).map_err(Failure::usage)? {
-            Opened::Common(stores) => common.extend(stores),
-            Opened::Own(users) => {
+        match open(path) {
+            // A recording begins like nothing else, and a folder of them is no other kind of folder.
+            _ if is_recording(path) => common.push(recorded(path, &mut verdict)?),
+            Err(SourceError::Unknown { .. }) if has_recordings(path) => {
+                common.push(recorded(path, &mut verdict)?)
+            }
+            Ok(Opened::Common(stores)) => common.extend(stores),
+            Ok(Opened::Own(users)) => {
                 for (user, stores) in users {
                     own.entry(user).or_default().extend(stores);
                 }
             }
+            Err(SourceError::Unknown { path }) => {
+                let error = SourceError::Unknown { path };
+                return Err(Failure::usage(format!("{error}; nor is it a recording")));
+            }
+            Err(error) => return Err(Failure::usage(error)),
         }
     }
     // A user with messages of their own has the common ones too.
     for stores in own.values_mut() {
         stores.splice(0..0, common.iter().cloned());
     }
-    Ok((Maildrops::with_own(common, own), Verdict::Clean))
+    Ok((Maildrops::with_own(common, own), verdict))
+}
+
+fn is_recording(path: &Path) -> bool {
+    path.is_file() && Input::open(path).is_ok()
+}
+
+fn has_recordings(path: &Path) -> bool {
+    path.is_dir() && recordings(path).is_ok_and(|found| !found.is_empty())
+}
+
+/// The messages that recordings show.
+fn recorded(path: &Path, verdict: &mut Verdict) -> Result<Arc<dyn Store>, Failure> {
+    let (tape, warnings) = Tape::open([path]).map_err(Failure::usage)?;
+    for warning in &warnings {
+        warn(warning);
+        *verdict = Verdict::Finding;
+    }
+    Ok(store(&tape))
 }

@@ -21,5 +21,6 @@ pub mod tape;
 mod theatre;
 
 pub use self::report::{Divergence, Report, SessionReport};
+pub use self::revealed::store;
 pub use self::tape::{Tape, Taped};
 pub use self::theatre::{AfterLast, Mode, Options, Replay, Timing};

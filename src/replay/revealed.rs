@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::filler::{filled_up, filler};
-use super::tape::{Taken, Taped};
+use super::tape::{Taken, Tape, Taped};
 use crate::maildrop::normal::{ContentIds, Measure};
 use crate::maildrop::{Listing, Scan, Snapshot, Store, Text, UniqueId};
 use crate::pop3::lines::{split, split_ending};
@@ -110,6 +110,27 @@ impl Revealed {
         let listing = listing.collect();
         Self { listing, texts: texts.into(), fillers }
     }
+}
+
+/// The messages that any session of a tape shows, each once, as a store: a recording as a place that messages are
+/// taken from. Of a message that several sessions show, the one that has all of it counts.
+pub fn store(tape: &Tape) -> Arc<dyn Store> {
+    let ids = Ids::of(&tape.sessions);
+    let (mut messages, mut places): (Vec<(Scan, Known)>, HashMap<UniqueId, usize>) = Default::default();
+    for revealed in tape.sessions.iter().map(|taped| Revealed::of(taped, &ids)) {
+        for (scan, known) in revealed.listing.iter().zip(revealed.texts.iter()) {
+            let place = *places.entry(scan.unique_id.clone()).or_insert(messages.len());
+            match messages.get_mut(place) {
+                Some(seen) if seen.1.content.is_none() && known.content.is_some() => {
+                    *seen = (scan.clone(), known.clone());
+                }
+                Some(_) => {}
+                None => messages.push((scan.clone(), known.clone())),
+            }
+        }
+    }
+    let (listing, texts): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
+    Arc::new(Revealed { listing: listing.into(), texts: texts.into(), fillers: Vec::new() })
 }
 
 /// What listings and messages say, by number, and what STAT did: count and octets with nothing marked.

@@ -166,6 +166,30 @@ fn sources_are_put_one_behind_the_other() {
 }
 
 #[test]
+fn a_recording_is_a_source() {
+    for (path, stat, subject) in [
+        ("recordings/seed.json", "+OK 2 320", "From: Ada"),
+        ("recordings/dovecot.json", "+OK 3 751", "From: Ada"),
+    ] {
+        let server = serve(Path::new(path), &[]);
+        let mut client = Client::logged_in(&server);
+        assert_eq!(client.ask("STAT"), stat);
+        assert!(client.body("RETR 1").starts_with(subject));
+        server.stop();
+    }
+    // Of a folder every message is there once.
+    let server = serve(Path::new("recordings"), &[]);
+    let ids = Client::logged_in(&server).body("UIDL");
+    let mut ids: Vec<_> = ids.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert!(count > 5 && ids.len() == count, "{ids:?}");
+    // One of them was cut off, which is a finding.
+    assert_eq!(server.stop().code, Some(1));
+}
+
+#[test]
 fn what_is_served_can_be_recorded() {
     let folder = letters(1);
     let recordings = tempfile::tempdir().unwrap();
