@@ -37,7 +37,7 @@ impl Drop for Running {
     }
 }
 
-/// `poptape record` at work.
+/// A verb that serves, at work: `record`, `serve` or `replay`.
 pub struct Proxy {
     child: Running,
     pub address: SocketAddr,
@@ -63,14 +63,23 @@ impl Proxy {
     /// The same with a command that may differ from the usual one.
     pub fn start_as(mut command: Command, upstream: SocketAddr, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        command
-            .args(["record", "-l", "127.0.0.1:0", "-u", &format!("pop3://{upstream}")])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(["record", "-l", "127.0.0.1:0", "-u", &format!("pop3://{upstream}")]);
         if !arguments.contains(&"-o") {
             command.arg("-o").arg(folder.path().join("recordings"));
         }
         command.args(arguments);
+        Self::spawn(command, folder)
+    }
+
+    /// Another verb than `record`, with its arguments.
+    pub fn verb(verb: &str, arguments: &[&str]) -> Self {
+        let mut command = poptape();
+        command.args([verb, "-l", "127.0.0.1:0", "--quiet"]).args(arguments);
+        Self::spawn(command, tempfile::tempdir().unwrap())
+    }
+
+    fn spawn(mut command: Command, folder: tempfile::TempDir) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Running(command.spawn().unwrap());
         let mut lines = BufReader::new(child.0.stderr.take().unwrap());
         let mut line = String::new();

@@ -1,0 +1,94 @@
+//! What a client saved, held against the octets that POP3 must have delivered.
+
+use super::clients::Client;
+use super::difference;
+use super::letters::Letter;
+
+/// How a client saves a message, which is undone before octets are compared.
+struct Saves {
+    client: Client,
+    /// It saves lines with LF, whatever they ended with: each LF stands for CRLF.
+    lf: bool,
+    /// What it writes before each message.
+    adds: &'static str,
+    /// It saves in the order of the numbers, not in a Maildir.
+    ordered: bool,
+}
+
+const SAVES: &[Saves] = &[
+    Saves { client: Client::Curl, lf: false, adds: "", ordered: true },
+    Saves { client: Client::Fetchmail, lf: true, adds: "", ordered: true },
+    Saves { client: Client::Getmail, lf: true, adds: "Return-Path: <unknown>\n", ordered: false },
+    Saves { client: Client::Mpop, lf: true, adds: "", ordered: false },
+    Saves { client: Client::Mutt, lf: true, adds: "", ordered: false },
+    Saves { client: Client::Perl, lf: true, adds: "", ordered: true },
+    Saves { client: Client::Python, lf: false, adds: "", ordered: true },
+];
+
+/// What a client by itself cannot hold: which letter, and why. What it saves instead is not looked at,
+/// but that it differs is: an exception that is none any more fails.
+const EXCEPTIONS: &[(Client, &str, &str)] = &[
+    (Client::Curl, "empty message", "makes no file of nothing"),
+    (Client::Fetchmail, "empty message", "gives what has no headers headers of its own"),
+    (Client::Fetchmail, "no headers", "gives what has no headers headers of its own"),
+    (Client::Fetchmail, "headers alone", "ends headers with a blank line"),
+    (
+        Client::Fetchmail,
+        "long line",
+        "breaks a line beyond its buffer of 8 KiB, and adds octets where it does",
+    ),
+    (Client::Fetchmail, "long line of dots", "breaks a line beyond its buffer of 8 KiB, and adds octets"),
+    (Client::Fetchmail, "bare CR", "drops every CR"),
+    (Client::Getmail, "empty message", "ends headers with a blank line"),
+    (Client::Getmail, "headers alone", "ends headers with a blank line"),
+    (Client::Getmail, "bare CR", "ends a line at a CR, as Python's email package does"),
+];
+
+/// Asserts that `messages` are `letters`.
+pub fn assert_delivered(what: &str, client: Client, letters: &[Letter], messages: &[Vec<u8>]) {
+    let saves = SAVES.iter().find(|saves| saves.client == client).unwrap();
+    let mut saved: Vec<Option<Vec<u8>>> = messages.iter().map(|message| Some(undo(saves, message))).collect();
+    let excepted =
+        |letter: &&Letter| EXCEPTIONS.iter().any(|&(one, name, _)| one == client && name == letter.name);
+    let (mut after, mut wrong) = (0, Vec::new());
+    for letter in letters.iter().filter(|letter| !excepted(letter)) {
+        let wire = letter.wire();
+        let from = if saves.ordered { after } else { 0 };
+        let Some(at) = saved[from..].iter().position(|message| message.as_ref() == Some(&wire)) else {
+            let nearest = saved.iter().flatten().max_by_key(|message| alike(message, &wire));
+            let shown = nearest.and_then(|nearest| difference(&wire, nearest));
+            let shown = shown.unwrap_or("missing, or out of order".to_owned());
+            wrong.push(format!("{}: {shown}", letter.name));
+            continue;
+        };
+        saved[from + at] = None;
+        after = from + at + 1;
+    }
+    assert!(wrong.is_empty(), "{what}: {}", wrong.join("\n"));
+    let left: Vec<&Vec<u8>> = saved.iter().flatten().collect();
+    let exceptions: Vec<&Letter> = letters.iter().filter(excepted).collect();
+    assert!(left.len() <= exceptions.len(), "{what}: more messages than letters");
+    for letter in exceptions {
+        assert!(!left.contains(&&letter.wire()), "{what}: {} is no exception any more", letter.name);
+    }
+}
+
+fn undo(saves: &Saves, message: &[u8]) -> Vec<u8> {
+    let message = message.strip_prefix(saves.adds.as_bytes()).unwrap_or(message);
+    if !saves.lf {
+        return message.to_vec();
+    }
+    let mut wire = Vec::with_capacity(message.len());
+    for &octet in message {
+        if octet == b'\n' {
+            wire.push(b'\r');
+        }
+        wire.push(octet);
+    }
+    wire
+}
+
+/// How many octets two messages begin alike with.
+fn alike(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
+}
