@@ -13,6 +13,7 @@ mod hosted;
 mod letters;
 mod mailbox;
 mod probe;
+mod pace;
 mod pop;
 mod process;
 mod recorded;
