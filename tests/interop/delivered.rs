@@ -5,7 +5,7 @@ use super::difference;
 use super::letters::Letter;
 
 /// How a client saves a message, which is undone before octets are compared.
-struct Saves {
+struct Habits {
     client: Client,
     /// It saves lines with LF, whatever they ended with: each LF stands for CRLF.
     lf: bool,
@@ -15,14 +15,14 @@ struct Saves {
     ordered: bool,
 }
 
-const SAVES: &[Saves] = &[
-    Saves { client: Client::Curl, lf: false, adds: "", ordered: true },
-    Saves { client: Client::Fetchmail, lf: true, adds: "", ordered: true },
-    Saves { client: Client::Getmail, lf: true, adds: "Return-Path: <unknown>\n", ordered: false },
-    Saves { client: Client::Mpop, lf: true, adds: "", ordered: false },
-    Saves { client: Client::Mutt, lf: true, adds: "", ordered: false },
-    Saves { client: Client::Perl, lf: true, adds: "", ordered: true },
-    Saves { client: Client::Python, lf: false, adds: "", ordered: true },
+const HABITS: &[Habits] = &[
+    Habits { client: Client::Curl, lf: false, adds: "", ordered: true },
+    Habits { client: Client::Fetchmail, lf: true, adds: "", ordered: true },
+    Habits { client: Client::Getmail, lf: true, adds: "Return-Path: <unknown>\n", ordered: false },
+    Habits { client: Client::Mpop, lf: true, adds: "", ordered: false },
+    Habits { client: Client::Mutt, lf: true, adds: "", ordered: false },
+    Habits { client: Client::Perl, lf: true, adds: "", ordered: true },
+    Habits { client: Client::Python, lf: false, adds: "", ordered: true },
 ];
 
 /// What a client by itself cannot hold: which letter, and why. What it saves instead is not looked at,
@@ -46,36 +46,43 @@ const EXCEPTIONS: &[(Client, &str, &str)] = &[
 
 /// Asserts that `messages` are `letters`.
 pub fn assert_delivered(what: &str, client: Client, letters: &[Letter], messages: &[Vec<u8>]) {
-    let saves = SAVES.iter().find(|saves| saves.client == client).unwrap();
-    let mut saved: Vec<Option<Vec<u8>>> = messages.iter().map(|message| Some(undo(saves, message))).collect();
-    let excepted =
-        |letter: &&Letter| EXCEPTIONS.iter().any(|&(one, name, _)| one == client && name == letter.name);
-    let (mut after, mut wrong) = (0, Vec::new());
-    for letter in letters.iter().filter(|letter| !excepted(letter)) {
+    let habits = HABITS.iter().find(|habits| habits.client == client).unwrap();
+    let mut saved: Vec<Option<Vec<u8>>> =
+        messages.iter().map(|message| Some(undo(habits, message))).collect();
+    let exception = |letter: &Letter| {
+        let found = EXCEPTIONS.iter().find(|&&(one, name, _)| one == client && name == letter.name);
+        found.map(|&(.., why)| why)
+    };
+    let (mut after, mut wrong, mut exceptions) = (0, Vec::new(), Vec::new());
+    for letter in letters {
         let wire = letter.wire();
-        let from = if saves.ordered { after } else { 0 };
-        let Some(at) = saved[from..].iter().position(|message| message.as_ref() == Some(&wire)) else {
+        if let Some(why) = exception(letter) {
+            exceptions.push((wire, why));
+            continue;
+        }
+        let from = if habits.ordered { after } else { 0 };
+        if let Some(at) = saved[from..].iter().position(|message| message.as_ref() == Some(&wire)) {
+            saved[from + at] = None;
+            after = from + at + 1;
+        } else {
             let nearest = saved.iter().flatten().max_by_key(|message| alike(message, &wire));
             let shown = nearest.and_then(|nearest| difference(&wire, nearest));
             let shown = shown.unwrap_or("missing, or out of order".to_owned());
             wrong.push(format!("{}: {shown}", letter.name));
-            continue;
-        };
-        saved[from + at] = None;
-        after = from + at + 1;
+        }
     }
     assert!(wrong.is_empty(), "{what}: {}", wrong.join("\n"));
     let left: Vec<&Vec<u8>> = saved.iter().flatten().collect();
-    let exceptions: Vec<&Letter> = letters.iter().filter(excepted).collect();
     assert!(left.len() <= exceptions.len(), "{what}: more messages than letters");
-    for letter in exceptions {
-        assert!(!left.contains(&&letter.wire()), "{what}: {} is no exception any more", letter.name);
+    for (wire, why) in &exceptions {
+        assert!(!left.contains(&wire), "{what}: no exception any more: {why}");
     }
 }
 
-fn undo(saves: &Saves, message: &[u8]) -> Vec<u8> {
-    let message = message.strip_prefix(saves.adds.as_bytes()).unwrap_or(message);
-    if !saves.lf {
+fn undo(habits: &Habits, message: &[u8]) -> Vec<u8> {
+    let message = message.strip_prefix(habits.adds.as_bytes());
+    let message = message.unwrap_or_else(|| panic!("{:?} does not add {:?}", habits.client, habits.adds));
+    if !habits.lf {
         return message.to_vec();
     }
     let mut wire = Vec::with_capacity(message.len());

@@ -52,20 +52,20 @@ fn check(letters: &[Letter]) {
     let folder = TempDir::new().unwrap();
     let place = put(Kind::Eml, letters, folder.path());
     let server = serve(&place);
-    let recorder = Proxy::start(server.address, &["--quiet"]);
-    fetch("Python, recorded", Client::Python, &recorder, letters);
-    let left = recorder.stop();
+    let tape = Proxy::start(server.address, &["--quiet"]);
+    fetch("Python, recorded", Client::Python, &tape, letters);
+    let left = tape.stop();
     let recording = left.recording().display().to_string();
     assert_eq!(server.stop().code, Some(0));
     thread::scope(|scope| {
         for client in CLIENTS {
             let (place, recording) = (&place, &recording);
             scope.spawn(move || {
-                let served = fetch_all(&format!("{client:?}, serve"), client, serve(place), letters);
+                let from_serve = fetch_all(&format!("{client:?}, serve"), client, serve(place), letters);
                 let replay = Proxy::verb("replay", &[recording]);
-                let replayed = fetch_all(&format!("{client:?}, replay"), client, replay, letters);
+                let from_replay = fetch_all(&format!("{client:?}, replay"), client, replay, letters);
                 // What the client cannot hold too.
-                assert_same(&format!("{client:?}, replay after serve"), &served, &replayed);
+                assert_same(&format!("{client:?}, replay after serve"), &from_serve, &from_replay);
             });
         }
     });

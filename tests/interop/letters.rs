@@ -88,7 +88,9 @@ pub fn put(kind: Kind, letters: &[Letter], folder: &Path) -> PathBuf {
             }
         }
         Kind::Maildir => {
-            ["cur", "new", "tmp"].iter().for_each(|part| fs::create_dir_all(place.join(part)).unwrap());
+            for part in ["cur", "new", "tmp"] {
+                fs::create_dir_all(place.join(part)).unwrap();
+            }
             for (n, letter) in (1..).zip(letters) {
                 let file = format!("new/{}.{n}.example", 1_700_000_000 + n);
                 fs::write(place.join(file), &letter.octets).unwrap();
