@@ -95,6 +95,20 @@ fn undo(habits: &Habits, message: &[u8]) -> Vec<u8> {
     wire
 }
 
+/// What of a message a client saves alike in every run: where fetchmail breaks a line, it puts a NUL, and an octet
+/// that happens to lie in its memory.
+pub fn steady(client: Client, message: &[u8]) -> Vec<u8> {
+    let (mut steady, mut octets) = (Vec::with_capacity(message.len()), message.iter());
+    while let Some(&octet) = octets.next() {
+        if client == Client::Fetchmail && octet == 0 {
+            octets.next();
+        } else {
+            steady.push(octet);
+        }
+    }
+    steady
+}
+
 /// How many octets two messages begin alike with.
 fn alike(one: &[u8], other: &[u8]) -> usize {
     one.iter().zip(other).take_while(|(a, b)| a == b).count()

@@ -6,7 +6,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::clients::{self, Account, Client};
-use super::delivered::assert_delivered;
+use super::delivered::{assert_delivered, steady};
 use super::letters::{Kind, Letter, big, hard, many, put};
 use super::{CLIENTS, assert_same};
 use crate::support::Proxy;
@@ -82,11 +82,12 @@ fn fetch_all(what: &str, client: Client, server: Proxy, letters: &[Letter]) -> V
     messages
 }
 
+/// Gives what the client saves alike in every run.
 fn fetch(what: &str, client: Client, server: &Proxy, letters: &[Letter]) -> Vec<Vec<u8>> {
     let home = TempDir::new().unwrap();
     let account = Account { addr: server.address, user: "kcope", password: "two words" };
     let outcome = clients::fetch(client, account, true, home.path());
     assert!(outcome.ok, "{what}: {}", outcome.said);
     assert_delivered(what, client, letters, &outcome.messages);
-    outcome.messages
+    outcome.messages.iter().map(|message| steady(client, message)).collect()
 }
