@@ -72,9 +72,9 @@ impl Proxy {
     }
 
     /// Another verb that listens: `serve`, `replay`.
-    pub fn verb(arguments: &[&str]) -> Self {
+    pub fn verb(verb: &str, arguments: &[&str]) -> Self {
         let mut command = poptape();
-        command.args(arguments);
+        command.arg(verb).args(arguments);
         Self::run(command, tempfile::tempdir().unwrap())
     }
 

@@ -98,7 +98,7 @@ fn a_reset_is_given_as_a_reset() {
 "#,
     )
     .unwrap();
-    let server = Proxy::verb(&["replay", recording.to_str().unwrap(), "--quiet"]);
+    let server = Proxy::verb("replay", &[recording.to_str().unwrap(), "--quiet"]);
     let mut stream = connect(server.address);
     expect(&mut stream, b"+OK\r\n");
     stream.write_all(b"NOOP\r\n").unwrap();
@@ -110,13 +110,10 @@ fn a_reset_is_given_as_a_reset() {
 
 #[test]
 fn sessions_are_served_in_order_and_then_refused() {
-    let server = Proxy::verb(&[
+    let server = Proxy::verb(
         "replay",
-        "recordings/seed-quit-before-login.json",
-        "recordings/popa3d.json",
-        "--after-last",
-        "refuse",
-    ]);
+        &["recordings/seed-quit-before-login.json", "recordings/popa3d.json", "--after-last", "refuse"],
+    );
     let mut first = connect(server.address);
     expect(&mut first, b"+OK POP3 server ready\r\n");
     let mut second = connect(server.address);

@@ -60,7 +60,7 @@ fn letters(count: usize) -> tempfile::TempDir {
 
 fn serve(path: &Path, arguments: &[&str]) -> Proxy {
     let path = path.to_str().unwrap();
-    Proxy::verb(&[&["serve", "--user", "kcope:secret", path], arguments].concat())
+    Proxy::verb("serve", &[&["--user", "kcope:secret", path], arguments].concat())
 }
 
 #[test]

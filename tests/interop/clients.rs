@@ -11,12 +11,13 @@ use super::mailbox::{give, ids, read_maildir};
 use super::process::{program, require};
 use crate::support::PATIENCE;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
     Curl,
     Fetchmail,
     Getmail,
     Mpop,
+    Mutt,
     Perl,
     Python,
 }
@@ -25,6 +26,8 @@ pub enum Client {
 pub struct Outcome {
     /// Whether it was content.
     pub ok: bool,
+    /// The exit code of each of its runs.
+    pub codes: Vec<Option<i32>>,
     /// The messages as it delivered them. Those with a Maildir of their own come in no order that
     /// can be told from it, so they are sorted by their octets.
     pub messages: Vec<Vec<u8>>,
@@ -48,6 +51,7 @@ pub fn fetch(client: Client, account: Account, keep: bool, dir: &Path) -> Outcom
         Client::Fetchmail => fetchmail(account, keep, dir),
         Client::Getmail => getmail(account, keep, dir),
         Client::Mpop => mpop(account, keep, dir),
+        Client::Mutt => mutt(account, keep, dir),
         Client::Perl => script("perl", "-e", include_str!("fetch.pl"), account, keep, dir),
         Client::Python => script("python3", "-c", include_str!("fetch.py"), account, keep, dir),
     }
@@ -82,7 +86,8 @@ fn fetchmail(account: Account, keep: bool, dir: &Path) -> Outcome {
     let Account { addr, user, password } = account;
     let keep = if keep { "keep" } else { "nokeep" };
     let deliver = dir.join("deliver");
-    secret(&deliver, "cd \"$HOME\" && cat >\"$(ls | grep -c eml).eml\"\n");
+    secret(&deliver, "cd \"$HOME\" && read n <number && cat >\"$n.eml\" && echo $((n + 1)) >number\n");
+    secret(&dir.join("number"), "1\n");
     let config = dir.join("fetchmailrc");
     let text = format!(
         "set invisible
@@ -163,6 +168,28 @@ delivery maildir {}
     outcome(&[output], sorted(&maildir))
 }
 
+/// It wants a terminal, which `script` makes for it; and a mailbox of its own to open, here the empty
+/// one that it fetches into. There is nothing to be typed but what it is told to.
+fn mutt(account: Account, keep: bool, dir: &Path) -> Outcome {
+    let Account { addr, user, password } = account;
+    let (maildir, config) = (new_maildir(dir), dir.join("muttrc"));
+    let text = format!(
+        "set pop_host=\"pop://{addr}\" pop_user=\"{user}\" pop_pass=\"{password}\"
+set pop_authenticators=\"user\" pop_delete={} pop_last=no pop_reconnect=no
+set mbox_type=Maildir spoolfile=\"{}\" folder=\"~\" quit=yes wait_key=no sleep_time=0 history=0
+set ssl_starttls=no ssl_force_tls=no
+push \"<fetch-mail><exit>\"
+",
+        if keep { "no" } else { "yes" },
+        maildir.display()
+    );
+    secret(&config, &text);
+    require("mutt");
+    let typed = format!("TERM=vt100 mutt -n -F {}", config.display());
+    let output = run(dir, "script", &["--quiet", "--return", "--command", &typed, "/dev/null"]);
+    outcome(&[output], sorted(&maildir))
+}
+
 /// A program of a few lines in a language with a POP3 library: it leaves a file a message.
 fn script(interpreter: &str, flag: &str, text: &str, account: Account, keep: bool, dir: &Path) -> Outcome {
     let (host, port) = (account.addr.ip().to_string(), account.addr.port().to_string());
@@ -186,7 +213,8 @@ fn run(home: &Path, name: &str, arguments: &[&str]) -> Output {
 fn outcome(runs: &[Output], messages: Vec<Vec<u8>>) -> Outcome {
     let said = runs.iter().flat_map(|run| [&run.stdout, &run.stderr]);
     let said = said.map(|octets| String::from_utf8_lossy(octets)).collect();
-    Outcome { ok: runs.iter().all(|run| run.status.success()), messages, said }
+    let codes = runs.iter().map(|run| run.status.code()).collect();
+    Outcome { ok: runs.iter().all(|run| run.status.success()), codes, messages, said }
 }
 
 /// Files named `NUMBER.eml`, in the order of the numbers.

@@ -10,7 +10,8 @@ my $count = $pop->login($user, $password);
 defined $count or die 'login: ' . $pop->message;
 $pop->list and $pop->uidl or die 'listings: ' . $pop->message;
 for my $n (1 .. $count) {
-    $pop->list($n) and $pop->uidl($n) and $pop->top($n, 1) or die "look at $n: " . $pop->message;
+    $pop->list($n);    # a size of 0 is none to it, but no failure
+    $pop->ok and $pop->uidl($n) and $pop->top($n, 1) or die "look at $n: " . $pop->message;
     my $lines = $pop->get($n) or die "get $n: " . $pop->message;
     open my $file, '>:raw', "$n.eml" or die "$n.eml: $!";
     print {$file} @$lines;

@@ -2,6 +2,9 @@
 import poplib
 import sys
 
+# It refuses lines of more than 2048 octets; servers have sent longer ones since there were servers.
+poplib._MAXLINE = 1 << 20
+
 host, port, user, password, verb = sys.argv[1:]
 pop = poplib.POP3(host, int(port), timeout=30)
 try:
@@ -15,7 +18,7 @@ print(pop.list(), pop.uidl())
 for n in range(1, count + 1):
     print(pop.list(n), pop.uidl(n), pop.top(n, 1))
     with open(f"{n}.eml", "wb") as file:
-        file.write(b"\r\n".join(pop.retr(n)[1]) + b"\r\n")
+        file.writelines(line + b"\r\n" for line in pop.retr(n)[1])
     if verb == "delete":
         pop.dele(n)
 pop.noop()

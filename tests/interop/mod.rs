@@ -5,12 +5,19 @@
 //! a tap on either side of poptape saw pass. The programs come from the distribution; setup.sh
 //! installs them, and a missing one fails the tests.
 
+mod changed;
 mod clients;
 mod corpus;
+mod delivered;
+mod hosted;
+mod letters;
 mod mailbox;
 mod personalities;
 mod probe;
+mod pace;
+mod pop;
 mod process;
+mod recorded;
 mod samples;
 mod servers;
 mod tap;
@@ -23,8 +30,15 @@ use self::servers::{Kind, Server};
 use self::tap::{Session, Tap};
 use crate::support::{Left, Proxy, raw};
 
-const CLIENTS: [Client; 6] =
-    [Client::Curl, Client::Fetchmail, Client::Getmail, Client::Mpop, Client::Perl, Client::Python];
+const CLIENTS: [Client; 7] = [
+    Client::Curl,
+    Client::Fetchmail,
+    Client::Getmail,
+    Client::Mpop,
+    Client::Mutt,
+    Client::Perl,
+    Client::Python,
+];
 
 // A test a server, since a server's mailbox is one client's at a time: they run side by side.
 
@@ -117,21 +131,27 @@ fn assert_same(what: &str, direct: &[Vec<u8>], through: &[Vec<u8>]) {
     }
 }
 
-/// Shows the place where two byte strings part.
 fn assert_octets(what: &str, wanted: &[u8], found: &[u8]) {
+    if let Some(difference) = difference(wanted, found) {
+        panic!("{what}: {difference}");
+    }
+}
+
+/// Shows the place where two byte strings part.
+fn difference(wanted: &[u8], found: &[u8]) -> Option<String> {
     if wanted == found {
-        return;
+        return None;
     }
     let same = wanted.iter().zip(found).take_while(|(a, b)| a == b).count();
     let around = |octets: &[u8]| {
         let from = same.saturating_sub(60);
         octets[from..octets.len().min(same + 60)].escape_ascii().to_string()
     };
-    panic!(
-        "{what}: {} and {} octets, which differ from {same} on\nwanted: {}\nfound:  {}",
+    Some(format!(
+        "{} and {} octets, which differ from {same} on\nwanted: {}\nfound:  {}",
         wanted.len(),
         found.len(),
         around(wanted),
         around(found)
-    );
+    ))
 }
