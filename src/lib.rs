@@ -40,6 +40,13 @@
 //!                            Dissector -> Event -> Entry -> sinks: console, recorder, tally
 //!                                                             |
 //!                              file -> Record -> the same Dissector -> Entry -> show, convert
+//!                                                             |
+//!                                                        replay::Tape
+//!                                                             |
+//! client socket -> net::pump -> engine::Engine <- Responder: replay::Script, where it has an answer
+//!                      |             |
+//!                      |          Ask, Told
+//!                      '-> maildrop::Attendant -> Maildrops -> Store: Maildir, mbox, .eml, memory, recording
 //! ```
 //!
 //! # What stays true
@@ -78,6 +85,10 @@
 //! ```
 //!
 //! # Where the next thing goes
+//!
+//! A kind of maildrop is a file and a row in `maildrop::sources::SOURCES`; a SASL mechanism in `engine::sasl`; a
+//! personality in `engine::PERSONALITIES`; a text of the server a row in `engine::WORDING`, a departure from the RFCs
+//! a member of `engine::Quirks`.
 //!
 //! A command is a row in `pop3::command::COMMANDS`; a file format a file and a row in `recording::format::FORMATS`;
 //! an operator of the filter language a row in `render::filter`; a verb a file in `cli`; another output a

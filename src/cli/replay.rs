@@ -11,6 +11,7 @@ use super::front::{Front, block_on};
 use super::host::{Host, Observed};
 use super::output::{print, say, warn, write_whole};
 use super::settings::name_and_password;
+use crate::render::units::counted;
 use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
 
 /// Serve recordings as the server that was recorded
@@ -122,6 +123,17 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let (replay, verdict) = open(&arguments.recordings, arguments.options()?)?;
     let replay = Arc::new(replay);
     let sessions = Arc::clone(&replay);
+    if arguments.front.verbosity().is_some() {
+        say(&format!(
+            "{} to replay; after the last one {}",
+            counted(replay.len() as u64, "recorded session"),
+            match arguments.after_last {
+                AfterLastChoice::Engine => "the built-in server answers",
+                AfterLastChoice::Repeat => "the first comes again",
+                AfterLastChoice::Refuse => "clients are refused",
+            }
+        ));
+    }
     let host = Host::open(&arguments.observed, &arguments.front, color)?;
     let ended = block_on(host.run(move |_| sessions.scene()))??;
     let report = replay.report();

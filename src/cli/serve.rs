@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
@@ -12,6 +12,7 @@ use super::settings::Settings;
 use super::source;
 use crate::engine::{Scene, Server};
 use crate::maildrop::Source;
+use crate::maildrop::mbox::Quoting;
 
 /// Serve messages as a POP3 server: for tests, or to look at mail
 #[derive(Debug, Args)]
@@ -36,6 +37,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     writable: bool,
 
+    /// How an mbox marks lines that begin with "From "
+    #[arg(long, value_enum, default_value = "mboxrd")]
+    mbox: MboxChoice,
+
     #[command(flatten)]
     observed: Observed,
 
@@ -43,12 +48,24 @@ pub(super) struct Arguments {
     front: Front,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum MboxChoice {
+    /// By one ">" more than there was
+    Mboxrd,
+    /// By one ">", which other lines can have too
+    Mboxo,
+}
+
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
     let profile = arguments.settings.profile()?;
+    let quoting = match arguments.mbox {
+        MboxChoice::Mboxrd => Quoting::Mboxrd,
+        MboxChoice::Mboxo => Quoting::Mboxo,
+    };
     let accounts = arguments.settings.accounts(&profile)?.ok_or_else(|| {
         Failure::usage("nobody could log in: give --user NAME:PASSWORD, or --user any to let everybody in")
     })?;
-    let (maildrops, verdict) = source::maildrops(&arguments.sources)?;
+    let (maildrops, verdict) = source::maildrops(&arguments.sources, quoting)?;
     let unique_ids = profile.unique_ids().map_err(Failure::usage)?;
     let maildrops = maildrops
         .reset(profile.rest.reset.unwrap_or_default())

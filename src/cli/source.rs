@@ -6,22 +6,25 @@ use std::sync::Arc;
 
 use super::failure::{Failure, Verdict};
 use super::output::warn;
+use crate::maildrop::mbox::Quoting;
 use crate::maildrop::sources::{Opened, SourceError, open};
 use crate::maildrop::{Maildrops, Store};
 use crate::recording::file::{Input, recordings};
 use crate::replay::{Tape, store};
 
 /// Puts the sources one behind the other. A recording that can be read only in part is a finding.
-pub(super) fn maildrops(paths: &[PathBuf]) -> Result<(Maildrops, Verdict), Failure> {
+pub(super) fn maildrops(paths: &[PathBuf], quoting: Quoting) -> Result<(Maildrops, Verdict), Failure> {
     let mut common: Vec<Arc<dyn Store>> = Vec::new();
     let mut own: BTreeMap<String, Vec<Arc<dyn Store>>> = BTreeMap::new();
     let mut verdict = Verdict::Clean;
     for path in paths {
-        match open(path) {
+        match open(path, quoting) {
             // A recording begins like nothing else, and a folder of them is no other kind of folder.
-            _ if is_recording(path) => common.push(recorded(path, &mut verdict)?),
+            _ if is_recording(path) => {
+                common.push(recorded(path, &mut verdict)?);
+            }
             Err(SourceError::Unknown { .. }) if has_recordings(path) => {
-                common.push(recorded(path, &mut verdict)?)
+                common.push(recorded(path, &mut verdict)?);
             }
             Ok(Opened::Common(stores)) => common.extend(stores),
             Ok(Opened::Own(users)) => {

@@ -229,7 +229,7 @@ impl Authorization {
 impl Exchange {
     /// Takes the client's line (RFC 5034 section 4).
     pub(super) fn respond(self, service: &mut Service, line: Option<&[u8]>) -> Turn {
-        let Some(line) = line else { return self.fail(Say::TooLong) };
+        let Some(line) = line else { return self.fail(Say::ResponseTooLong) };
         match split_ending(line).0 {
             b"*" => self.fail(Say::Cancelled),
             payload => {

@@ -15,9 +15,15 @@ pub(super) fn capabilities(service: &Service, state: State) -> String {
         (true, true) => &lists.before_login_tls,
         (false, true) => &lists.after_login_tls,
     };
-    let mut lines = set.clone().unwrap_or_else(|| derived(service, before));
-    lines.push(String::new());
-    lines.join("\r\n")
+    let lines = set.clone().unwrap_or_else(|| derived(service, before));
+    lines.iter().flat_map(|line| [legal(line), "\r\n".to_owned()]).collect()
+}
+
+/// A line as it can stand in the list (RFC 2449 section 3), whatever a profile or a recording has: printable ASCII
+/// that does not begin like the terminator, of at most 512 octets with its ending.
+fn legal(line: &str) -> String {
+    let printable = line.trim_start_matches('.').chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
+    printable.take(510).collect()
 }
 
 fn derived(service: &Service, before: bool) -> Vec<String> {

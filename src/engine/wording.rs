@@ -83,6 +83,7 @@ pub enum Say {
     NoMechanism,
     NoInitialResponse,
     NotBase64,
+    ResponseTooLong,
     Cancelled,
     BehindStls,
 }
@@ -191,6 +192,7 @@ pub const WORDING: &[Row] = &[
     row(Say::NoMechanism, "no-mechanism", "unsupported authentication mechanism"),
     row(Say::NoInitialResponse, "no-initial-response", "the mechanism takes no initial response"),
     row(Say::NotBase64, "not-base64", "response is not base64"),
+    row(Say::ResponseTooLong, "response-too-long", "response is too long"),
     row(Say::Cancelled, "cancelled", "authentication cancelled"),
     row(Say::BehindStls, "behind-stls", "octets in clear follow STLS"),
 ];

@@ -107,6 +107,15 @@ impl Maildrops {
         self.shared.users().deleted.clear();
     }
 
+    /// By which name a user's maildrop is locked and remembered: two names of the same stores are one user.
+    fn holder<'a>(&'a self, user: &'a str) -> &'a str {
+        // The last one is a user's own, whatever common ones stand before it.
+        let own = &self.shared.own;
+        let Some(mine) = own.get(user).and_then(|stores| stores.last()) else { return user };
+        let is_mine = |stores: &[Arc<dyn Store>]| stores.last().is_some_and(|one| Arc::ptr_eq(one, mine));
+        own.iter().find(|(_, stores)| is_mine(stores)).map_or(user, |(name, _)| name)
+    }
+
     fn stores(&self, user: &str) -> &[Arc<dyn Store>] {
         self.shared.own.get(user).unwrap_or(&self.shared.common)
     }
@@ -121,6 +130,7 @@ impl Shared {
 
 impl Source for Maildrops {
     fn open(&self, user: &str) -> Result<Box<dyn Maildrop>, OpenError> {
+        let user = self.holder(user);
         let lock = Lock::take(self, user)?;
         let snapshots = self.stores(user).iter().map(|store| store.snapshot()).collect::<Result<Vec<_>, _>>();
         let snapshots = snapshots.map_err(|_| OpenError::Unreadable)?;
@@ -380,6 +390,17 @@ mod tests {
         assert_eq!(both.commit(&[false, false, true, false]), Ok(()));
         assert_eq!(texts(&mut *open(&source, "kcope")), ["a\r\n", "b\r\n", "b\r\n"]);
         assert_eq!(open(&source, "mrose").listing().len(), 2);
+    }
+
+    #[test]
+    fn two_names_of_the_same_stores_are_one_user() {
+        let store = Arc::new(Memory::new(load(["a"]))) as Arc<dyn Store>;
+        let names = ["ada", "ada@example.org"].map(|name| (name.to_owned(), vec![Arc::clone(&store)]));
+        let source = Maildrops::with_own(Vec::new(), BTreeMap::from(names));
+        let first = open(&source, "ada");
+        assert_eq!(source.open("ada@example.org").err(), Some(OpenError::InUse));
+        assert_eq!(first.commit(&[true]), Ok(()));
+        assert_eq!(open(&source, "ada@example.org").listing().len(), 0);
     }
 
     #[test]

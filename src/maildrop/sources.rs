@@ -31,7 +31,7 @@ pub struct Row {
     /// Whether a path is one.
     pub recognizes: fn(&Path) -> bool,
     /// Opens it; the error names the path.
-    pub open: fn(&Path) -> io::Result<Opened>,
+    pub open: fn(&Path, Quoting) -> io::Result<Opened>,
 }
 
 /// Every kind, in the order in which they are tried: a file called `x.eml` is a message whatever it begins with.
@@ -40,25 +40,25 @@ pub static SOURCES: &[Row] = &[
         name: "maildir",
         what: "a Maildir (a folder with new or cur in it)",
         recognizes: Maildir::recognizes,
-        open: |path| Ok(common(Maildir::open(path)?)),
+        open: |path, _| Ok(common(Maildir::open(path)?)),
     },
     Row {
         name: "eml",
         what: "a .eml file or a folder of them",
         recognizes: Eml::recognizes,
-        open: |path| Ok(common(Eml::open(path)?)),
+        open: |path, _| Ok(common(Eml::open(path)?)),
     },
     Row {
         name: "users",
         what: "a folder of users (each with .eml files in user@host/INBOX)",
         recognizes: eml::recognizes_users,
-        open: |path| Ok(Opened::Own(eml::users(path)?)),
+        open: |path, _| Ok(Opened::Own(eml::users(path)?)),
     },
     Row {
         name: "mbox",
         what: "an mbox (a file that is empty or begins with \"From \")",
         recognizes: Mbox::recognizes,
-        open: |path| Ok(common(Mbox::open(path, Quoting::default())?)),
+        open: |path, quoting| Ok(common(Mbox::open(path, quoting)?)),
     },
 ];
 
@@ -87,8 +87,8 @@ fn known() -> String {
     SOURCES.iter().map(|row| row.what).collect::<Vec<_>>().join(", nor ")
 }
 
-/// Opens what is at a path.
-pub fn open(path: &Path) -> Result<Opened, SourceError> {
+/// Opens what is at a path; an mbox with this quoting.
+pub fn open(path: &Path, quoting: Quoting) -> Result<Opened, SourceError> {
     // This first, so that what cannot be read is not called unknown. A pipe is not opened: that could wait forever.
     let kind = fs::metadata(path).map_err(at(path))?;
     if kind.is_dir() {
@@ -98,7 +98,7 @@ pub fn open(path: &Path) -> Result<Opened, SourceError> {
     }
     let row = SOURCES.iter().find(|row| (row.recognizes)(path));
     let row = row.ok_or_else(|| SourceError::Unknown { path: path.to_owned() })?;
-    Ok((row.open)(path)?)
+    Ok((row.open)(path, quoting)?)
 }
 
 #[cfg(test)]
@@ -110,7 +110,7 @@ mod tests {
 
     /// The messages at a path; with the user's name before them where they are a user's.
     fn opened(path: &Path) -> Vec<String> {
-        match open(path).unwrap() {
+        match open(path, Quoting::default()).unwrap() {
             Opened::Common(stores) => stores.iter().flat_map(|store| all(&**store)).collect(),
             Opened::Own(own) => {
                 let of_each = |(user, stores): (String, Vec<Arc<dyn Store>>)| {
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn errors_say_what_and_where() {
         let folder = tempdir().unwrap();
-        let error = |name: &str| open(&folder.path().join(name)).unwrap_err().to_string();
+        let error = |name: &str| open(&folder.path().join(name), Quoting::default()).unwrap_err().to_string();
         fs::write(folder.path().join("x.txt"), "Subject: x\n\n").unwrap();
         let unknown = error("x.txt");
         assert!(
@@ -174,7 +174,7 @@ mod tests {
             "{unknown}"
         );
         assert!(SOURCES.iter().all(|row| unknown.contains(row.what)) && unknown.contains(", nor an mbox"));
-        assert!(open(folder.path()).is_err(), "no .eml file in it");
+        assert!(open(folder.path(), Quoting::default()).is_err(), "no .eml file in it");
         let gone = error("gone.eml");
         assert!(gone.starts_with("cannot read ") && gone.contains("gone.eml: No such file"), "{gone}");
         // Not even root can read it.

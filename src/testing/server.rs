@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::received::{Log, Received, Times};
 use crate::engine::{Accounts, Password, Policy, Scene, Server};
+use crate::maildrop::mbox::Quoting;
 use crate::maildrop::sources::{self, Opened, SourceError};
 use crate::maildrop::{Maildrops, Memory, Message, Source};
 use crate::net::listen::{Accepted, Listener, Until, serve};
@@ -131,7 +132,7 @@ impl Builder {
                 }
                 let maildrops = match messages {
                     Messages::Maildrops(maildrops) => maildrops,
-                    Messages::At(path) => match sources::open(&path)? {
+                    Messages::At(path) => match sources::open(&path, Quoting::default())? {
                         Opened::Common(stores) => Maildrops::new(stores),
                         Opened::Own(users) => Maildrops::with_own(Vec::new(), users),
                     },

@@ -191,3 +191,16 @@ fn lists_of_the_policy() {
     let [before, after] = lists(&Policy { capabilities: one, ..quiet() }, false);
     assert!(before.contains(&"UIDL".to_owned()) && after == ["B"]);
 }
+
+/// P3-088: whatever a profile says, the list is one.
+#[test]
+fn p3_088_no_line_of_a_profile_breaks_the_list() {
+    let lists = Capabilities {
+        before_login: Some(vec!["TOP\r\n.\r\n+OK".to_owned(), ".".to_owned(), "X".repeat(600)]),
+        ..Default::default()
+    };
+    let policy = Policy { capabilities: lists, ..Policy::default() };
+    let said = World::with(&[], policy).connect().ask(b"CAPA\r\n");
+    assert_eq!(said.matches("\r\n.\r\n").count(), 1, "{said}");
+    assert!(said.lines().all(|line| line.len() <= 510) && said.contains("TOP.+OK\r\n"), "{said}");
+}
