@@ -1,7 +1,5 @@
 //! TRANSACTION: the client reads the messages and marks those it wants removed (RFC 1939 sections 5 and 7).
 
-use bytes::Bytes;
-
 use super::Service;
 use super::arguments::Arguments;
 use super::capabilities::capabilities;
@@ -15,7 +13,7 @@ use super::turn::{Stage, Turn};
 use super::update::Update;
 use super::wording::Say;
 use crate::pop3::{Command, Keyword, State, Status};
-use crate::wire::{Ask, Listing, NotRead};
+use crate::wire::{Ask, Listing, NotRead, Piece};
 
 /// The state in which a maildrop is open. The only place where deletion marks are made.
 #[derive(Debug)]
@@ -245,10 +243,10 @@ impl Sending {
     pub(super) fn read(
         mut self,
         service: &Service,
-        result: Result<Bytes, NotRead>,
+        result: Result<Piece, NotRead>,
         output: &mut Output,
     ) -> Option<Turn> {
-        let Ok(octets) = result else {
+        let Ok(piece) = result else {
             // In the middle of a body there is no way to say so but to break off.
             return self
                 .reply
@@ -257,7 +255,7 @@ impl Sending {
         if let Some(reply) = self.reply.take() {
             service.say(output, b"", Status::Ok, reply.say, &reply.facts);
         }
-        if self.transfer.take(&octets, output) {
+        if self.transfer.take(&piece, output) {
             return Some(Turn::nothing(Stage::Transaction(self.transaction)));
         }
         let ask = self.transfer.ask();

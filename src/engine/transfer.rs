@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::output::Output;
 use crate::pop3::lines::{Stuffer, split};
-use crate::wire::Ask;
+use crate::wire::{Ask, Piece};
 
 /// What is being sent and how far it is.
 #[derive(Debug)]
@@ -39,11 +39,12 @@ impl Transfer {
         Ask::Read { message: self.message, from: self.sent }
     }
 
-    /// Takes the next octets, none at the message's end; says whether that was all.
-    pub(super) fn take(&mut self, octets: &Bytes, output: &mut Output) -> bool {
+    /// Takes the next octets; says whether that was all.
+    pub(super) fn take(&mut self, piece: &Piece, output: &mut Output) -> bool {
+        let octets = &piece.octets;
         let wanted = self.top.as_mut().map_or(octets.len(), |top| top.wanted(octets));
         self.sent += octets.len() as u64;
-        let ended = octets.is_empty() || wanted < octets.len();
+        let ended = piece.last || wanted < octets.len();
         let gap = self.top.as_mut().and_then(Top::gap);
         if let Some(at) = gap {
             output.piece(octets.slice(..at), &mut self.stuffer);
@@ -136,10 +137,11 @@ mod tests {
     /// What goes over the wire, without the terminator.
     fn sent(mut transfer: Transfer, octets: &Bytes, cut: usize) -> Vec<u8> {
         let (mut output, mut actions) = (Output::default(), Vec::new());
-        let mut from = 0;
+        let mut from = 0usize;
         loop {
-            let piece = octets.slice(from..octets.len().min(from + cut));
-            from += piece.len();
+            let end = octets.len().min(from.saturating_add(cut));
+            let piece = Piece { octets: octets.slice(from..end), last: end == octets.len() };
+            from = end;
             if transfer.take(&piece, &mut output) {
                 break;
             }

@@ -2,14 +2,11 @@
 //! stores of their own; locks, and deletions that do not reach a store, are kept here.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{ErrorKind, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
-use super::normal::{Normalizer, PIECE};
+use super::reading::Reading;
 use super::{
-    Listing, Maildrop, NotRead, NotRemoved, OpenError, Scan, Snapshot, Source, Store, Text, UniqueId,
+    Listing, Maildrop, NotRead, NotRemoved, OpenError, Piece, Scan, Snapshot, Source, Store, UniqueId,
 };
 
 /// How long deletions hold where they do not reach the store.
@@ -213,7 +210,8 @@ struct Open {
     snapshots: Vec<Box<dyn Snapshot>>,
     listing: Listing,
     places: Places,
-    reading: Option<Reading>,
+    /// The message that was read last, and how far.
+    reading: Option<(usize, Reading)>,
 }
 
 impl Maildrop for Open {
@@ -221,18 +219,17 @@ impl Maildrop for Open {
         Arc::clone(&self.listing)
     }
 
-    fn read(&mut self, message: usize, from: u64) -> Result<Bytes, NotRead> {
-        let on = self.reading.take().filter(|reading| reading.message == message && reading.at <= from);
-        let mut reading = if let Some(reading) = on {
+    fn read(&mut self, message: usize, from: u64) -> Result<Piece, NotRead> {
+        let on = self.reading.take().filter(|(of, reading)| *of == message && reading.at() <= from);
+        let mut reading = if let Some((_, reading)) = on {
             reading
         } else {
             let &(snapshot, place) = self.places.get(message).ok_or(NotRead)?;
-            let text = self.snapshots[snapshot].text(place).map_err(|_| NotRead)?;
-            Reading { message, at: 0, text, normalizer: Normalizer::default(), ended: false }
+            Reading::new(self.snapshots[snapshot].text(place).map_err(|_| NotRead)?)
         };
-        let octets = reading.read(from)?;
-        self.reading = Some(reading);
-        Ok(octets)
+        let piece = reading.read(from)?;
+        self.reading = (!piece.last).then_some((message, reading));
+        Ok(piece)
     }
 
     fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved> {
@@ -259,70 +256,10 @@ impl Maildrop for Open {
     }
 }
 
-/// A message that is being read.
-struct Reading {
-    message: usize,
-    /// How many octets of it were given.
-    at: u64,
-    text: Text,
-    normalizer: Normalizer,
-    ended: bool,
-}
-
-impl std::fmt::Debug for Reading {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reading")
-            .field("message", &self.message)
-            .field("at", &self.at)
-            .finish_non_exhaustive()
-    }
-}
-
-/// How much of a message that lies in memory is given at once. It is not copied.
-const SLICE: usize = 256 * 1024;
-
-impl Reading {
-    /// Octets from one on; those before it are skipped.
-    fn read(&mut self, from: u64) -> Result<Bytes, NotRead> {
-        if let Text::Whole(octets) = &self.text {
-            let start = usize::try_from(from).unwrap_or(usize::MAX).min(octets.len());
-            self.at = from;
-            return Ok(octets.slice(start..octets.len().min(start + SLICE)));
-        }
-        loop {
-            let next = self.next()?;
-            let end = self.at + next.len() as u64;
-            if next.is_empty() || end > from {
-                let skip = usize::try_from(from - self.at.min(from)).unwrap_or(usize::MAX).min(next.len());
-                self.at = end;
-                return Ok(next.slice(skip..));
-            }
-            self.at = end;
-        }
-    }
-
-    /// The next piece; empty at the end.
-    fn next(&mut self) -> Result<Bytes, NotRead> {
-        let Text::Stored(stored) = &mut self.text else { return Ok(Bytes::new()) };
-        let mut out = Vec::new();
-        let mut piece = vec![0; PIECE];
-        while out.is_empty() && !self.ended {
-            match stored.read(&mut piece) {
-                Ok(0) => {
-                    self.ended = true;
-                    self.normalizer.finish(&mut out);
-                }
-                Ok(read) => self.normalizer.push(&piece[..read], &mut out),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(NotRead),
-            }
-        }
-        Ok(out.into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::super::{Memory, load};
     use super::*;
 
@@ -335,7 +272,7 @@ mod tests {
     }
 
     fn texts(maildrop: &mut dyn Maildrop) -> Vec<Bytes> {
-        (0..maildrop.listing().len()).map(|place| maildrop.read(place, 0).unwrap()).collect()
+        (0..maildrop.listing().len()).map(|place| maildrop.read(place, 0).unwrap().octets).collect()
     }
 
     #[test]
@@ -411,54 +348,5 @@ mod tests {
             threads.into_iter().filter_map(|thread| thread.join().ok()?.ok()).collect()
         });
         assert_eq!(opened.len(), 1);
-    }
-
-    /// A store that gives its messages as they lie on a disk.
-    #[derive(Debug)]
-    struct Stored(Vec<u8>);
-
-    impl Store for Stored {
-        fn snapshot(&self) -> std::io::Result<Box<dyn Snapshot>> {
-            Ok(Box::new(Self(self.0.clone())))
-        }
-    }
-
-    impl Snapshot for Stored {
-        fn scans(&self) -> Listing {
-            let measure = super::super::normal::Measure::read(&self.0[..]).unwrap();
-            [measure.scan(UniqueId::new("x").unwrap())].into()
-        }
-
-        fn text(&self, _: usize) -> std::io::Result<Text> {
-            Ok(Text::Stored(Box::new(std::io::Cursor::new(self.0.clone()))))
-        }
-
-        fn remove(&self, _: &[bool]) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_stored_message_is_read_in_pieces_from_anywhere() {
-        let text = "line\n".repeat(40_000);
-        let source = Maildrops::new(vec![Arc::new(Stored(text.clone().into_bytes()))]);
-        let mut maildrop = open(&source, "kcope");
-        let mut read = Vec::new();
-        loop {
-            let piece = maildrop.read(0, read.len() as u64).unwrap();
-            if piece.is_empty() {
-                break;
-            }
-            read.extend_from_slice(&piece);
-        }
-        assert_eq!(read.len() as u64, maildrop.listing()[0].size);
-        assert_eq!(read, text.replace('\n', "\r\n").as_bytes());
-        for from in [0, 7, 100_000, 65_536, 3, 239_998] {
-            let piece = maildrop.read(0, from).unwrap();
-            let at = usize::try_from(from).unwrap();
-            assert_eq!(&piece[..], &read[at..at + piece.len()], "{from}");
-        }
-        assert!(maildrop.read(0, 240_000).unwrap().is_empty());
-        assert_eq!(maildrop.read(1, 0), Err(NotRead));
     }
 }

@@ -20,6 +20,7 @@ pub mod memory;
 pub mod mbox;
 pub mod message;
 pub mod normal;
+mod reading;
 pub mod seed;
 pub mod sources;
 
@@ -32,7 +33,7 @@ pub use self::attendant::Attendant;
 pub use self::maildrops::{Maildrops, Reset};
 pub use self::memory::Memory;
 pub use self::message::{Message, load};
-pub use crate::wire::mail::{Listing, NotRead, NotRemoved, OpenError, Scan, UniqueId};
+pub use crate::wire::mail::{Listing, NotRead, NotRemoved, OpenError, Piece, Scan, UniqueId};
 
 /// Where the maildrops of a server come from. Shared by all its sessions.
 pub trait Source: Debug + Send + Sync {
@@ -50,9 +51,9 @@ pub trait Maildrop: Debug + Send {
     /// Its messages as they were when it was opened.
     fn listing(&self) -> Listing;
 
-    /// The octets of a message from one on, as many as are at hand and at least one before its end. Reading
+    /// The octets of a message from one on, as many as are at hand and at least one where there are any. Reading
     /// on where the last read ended is cheap.
-    fn read(&mut self, message: usize, from: u64) -> Result<Bytes, NotRead>;
+    fn read(&mut self, message: usize, from: u64) -> Result<Piece, NotRead>;
 
     /// Removes the marked messages, all or as many as can be, and releases the lock. `marked` has a place for
     /// each message of the listing.

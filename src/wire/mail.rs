@@ -32,10 +32,19 @@ pub enum Ask {
 pub enum Told {
     /// The maildrop is open, with these messages, or is not.
     Opened(Result<Listing, OpenError>),
-    /// The next octets of a message: lines that end in CRLF, byte-stuffing not yet done. Empty at its end.
-    Read(Result<Bytes, NotRead>),
+    /// The next octets of a message.
+    Read(Result<Piece, NotRead>),
     /// The maildrop is closed.
     Committed(Result<(), NotRemoved>),
+}
+
+/// Octets of a message: lines that end in CRLF, byte-stuffing not yet done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The octets; of an empty message none.
+    pub octets: Bytes,
+    /// Nothing comes after them.
+    pub last: bool,
 }
 
 /// The messages of a maildrop as they were when it was opened: the first one has the number 1. Numbers, sizes

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-pub use self::mail::{Ask, Listing, NotRead, NotRemoved, OpenError, Told};
+pub use self::mail::{Ask, Listing, NotRead, NotRemoved, OpenError, Piece, Told};
 
 /// Microseconds since the session began. The wall clock is known once, in the recording's header.
 pub type Micros = u64;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::{Way, World, check, check_mail};
-use bytes::Bytes;
 
-use crate::maildrop::{Listing, Maildrop, NotRead, NotRemoved, OpenError, Source, load};
+use crate::maildrop::{Listing, Maildrop, NotRead, NotRemoved, OpenError, Piece, Source, load};
 
 /// Sizes 3, 14, 8.
 const THREE: [&str; 3] = ["a", "b: c\n\n.dot\n", "e: f\n\n"];
@@ -251,9 +250,10 @@ impl Maildrop for Stubborn {
         load([self.text]).iter().map(|message| message.scan().clone()).collect()
     }
 
-    fn read(&mut self, _: usize, from: u64) -> Result<Bytes, NotRead> {
+    fn read(&mut self, _: usize, from: u64) -> Result<Piece, NotRead> {
         let from = usize::try_from(from).unwrap();
-        if from < self.readable { Ok(self.text[from..self.readable].into()) } else { Err(NotRead) }
+        let octets = self.text.get(from..self.readable).filter(|octets| !octets.is_empty()).ok_or(NotRead)?;
+        Ok(Piece { octets: octets.into(), last: false })
     }
 
     fn commit(self: Box<Self>, marked: &[bool]) -> Result<(), NotRemoved> {
