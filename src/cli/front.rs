@@ -16,11 +16,15 @@ use super::output::{say, warn, write_whole};
 use crate::net::address::ListenAddress;
 use crate::net::listen::{Listener, Until};
 
+/// Where clients look for poptape unless they are told.
+const USUAL_PORT: u16 = 1110;
+
 /// What all such verbs are told alike.
 #[derive(Debug, Args)]
 pub(super) struct Front {
-    /// Where to listen; may be repeated. Port 0 picks a free one
-    #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1:1110")]
+    /// Where to listen; may be repeated. Port 0 picks a free one [default: 127.0.0.1:1110, but a free port for a
+    /// COMMAND of serve and replay]
+    #[arg(short, long, value_name = "ADDR")]
     listen: Vec<ListenAddress>,
 
     /// Print nothing but the ready line, warnings and the summary
@@ -51,14 +55,25 @@ impl Front {
         (!self.quiet).then_some(self.verbose)
     }
 
+    /// Where to listen. A test suite is told where, so that many of them can run at once; a client that somebody
+    /// records is set to the usual port.
+    fn addresses(&self, usual_port: bool) -> Vec<SocketAddr> {
+        if !self.listen.is_empty() {
+            return self.listen.iter().map(|address| address.0).collect();
+        }
+        let port = if usual_port || self.command.is_empty() { USUAL_PORT } else { 0 };
+        vec![SocketAddr::from(([127, 0, 0, 1], port))]
+    }
+
     /// Listens, says so, and runs `serve` until it is over, the command ends or a signal comes.
     pub(super) async fn run<F: Future<Output = ()>>(
         &self,
+        usual_port: bool,
         serve: impl FnOnce(Vec<Listener>, Until) -> F,
     ) -> Result<Verdict, Failure> {
         let mut listeners = Vec::new();
-        for address in &self.listen {
-            listeners.push(bind(address.0).await?);
+        for address in self.addresses(usual_port) {
+            listeners.push(bind(address).await?);
         }
         let Some(first) = listeners.first().map(|listener| listener.address) else {
             return Err(Failure::usage("there is nothing to listen on"));

@@ -59,7 +59,7 @@ impl<'a> Host<'a> {
         let house = Arc::new(House::new(GENERATOR, Secrets::Redact));
         let queues = outlets.queues.clone();
         let verdict = front
-            .run(|listeners, until| {
+            .run(false, |listeners, until| {
                 let stop = until.stop.clone();
                 let session = move |accepted: crate::net::listen::Accepted| {
                     let (number, queues) = (accepted.number, queues.clone());

@@ -133,7 +133,7 @@ async fn sessions(
     };
     let (house, queues) = (Arc::new(House::new(GENERATOR, secrets)), outlets.queues.clone());
     let verdict = front
-        .run(|listeners, until| {
+        .run(true, |listeners, until| {
             let stop = until.stop.clone();
             let session = move |accepted: Accepted| -> Pin<Box<dyn Future<Output = ()> + Send>> {
                 let stop = stop.clone();

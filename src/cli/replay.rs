@@ -18,7 +18,7 @@ use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
 #[derive(Debug, Args)]
 #[command(after_help = concat!(
     "Examples:\n",
-    "  poptape replay recordings/seed.json -l 127.0.0.1:0 --quiet -- pytest -q\n",
+    "  poptape replay recordings/seed.json --quiet -- pytest -q\n",
     "  poptape replay --mode exact --report report.json recordings/\n\n",
     "Any password is right where it was masked. Each session that comes is served from the next recorded one.\n",
     "STLS is hidden and refused. No connection is ever opened.\n\n",

@@ -19,7 +19,7 @@ use crate::maildrop::mbox::Quoting;
 #[command(after_help = concat!(
     "Examples:\n",
     "  poptape serve --user kcope:secret mail.mbox\n",
-    "  poptape serve --user any -l 127.0.0.1:0 --quiet letters/ -- pytest -q\n\n",
+    "  poptape serve --user any --quiet letters/ -- pytest -q\n\n",
     "A SOURCE is a recording or a folder of them, a Maildir, an mbox, an .eml file, a folder of .eml files, or a\n",
     "folder of users with their .eml files in user@host/INBOX.\n\n",
     "Exit codes: 0 done and clean; 1 a source could be read only in part; 2 bad usage, or a source of which\n",
