@@ -7,9 +7,11 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use super::failure::Failure;
-use super::replay::open;
+use super::output::warn;
+use crate::pop3::secret::Secret;
 use crate::recording::file::recordings;
-use crate::replay::{AfterLast, Options, Replay};
+use crate::replay::tape::TapeError;
+use crate::replay::{AfterLast, Options, Replay, Tape};
 
 /// Where sessions come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,14 +41,20 @@ const VARIABLE: &str = "POPTAPE_MODE";
 impl Episodes {
     /// Looks into the folder. On a CI machine nothing is recorded unless the environment or `--mode all` says so:
     /// a test that needs a recording that was forgotten shall fail there, not reach for a server.
-    pub(super) fn choose(mode: Mode, folder: &Path) -> Result<Self, Failure> {
+    pub(super) fn choose(mode: Mode, folder: &Path, users: Vec<(String, Secret)>) -> Result<Self, Failure> {
         let told = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
         let ci =
             std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
-        Self::decide(mode, told.as_deref(), ci, folder)
+        Self::decide(mode, told.as_deref(), ci, folder, users)
     }
 
-    fn decide(mode: Mode, told: Option<&OsStr>, ci: bool, folder: &Path) -> Result<Self, Failure> {
+    fn decide(
+        mode: Mode,
+        told: Option<&OsStr>,
+        ci: bool,
+        folder: &Path,
+        users: Vec<(String, Secret)>,
+    ) -> Result<Self, Failure> {
         let mode = match told {
             None => mode,
             Some(value) => {
@@ -61,30 +69,49 @@ impl Episodes {
         if mode == Mode::All {
             return Ok(Self { replay: None, record: true });
         }
-        let found = if folder.is_dir() {
-            recordings(folder).map_err(|error| {
-                Failure::usage(format!("cannot read the folder {}: {error}", folder.display()))
-            })?
-        } else {
-            Vec::new()
-        };
+        let tape = recorded(folder)?;
         let forbidden = mode == Mode::None || ci && told.is_none();
-        if found.is_empty() {
+        if tape.sessions.is_empty() {
             return if forbidden {
                 let why = if mode == Mode::None {
                     String::new()
                 } else {
-                    format!(", and under CI nothing is recorded unless {VARIABLE} says so")
+                    format!(", and under CI nothing is recorded unless {VARIABLE} or --mode all says so")
                 };
                 Err(Failure::usage(format!("there is no recording in the folder {}{why}", folder.display())))
             } else {
                 Ok(Self { replay: None, record: true })
             };
         }
-        let options = Options { after_last: AfterLast::Refuse, ..Options::default() };
-        let (replay, _) = open(&[folder.to_owned()], options)?;
-        Ok(Self { replay: Some(replay), record: mode == Mode::NewEpisodes && !forbidden })
+        let options = Options { after_last: AfterLast::Refuse, users, ..Options::default() };
+        Ok(Self { replay: Some(Replay::new(tape, options)), record: mode == Mode::NewEpisodes && !forbidden })
     }
+}
+
+/// The sessions in a folder. One that was cut off, or did not reach the server, is no recording to rely on.
+fn recorded(folder: &Path) -> Result<Tape, Failure> {
+    if !folder.is_dir() {
+        return Ok(Tape::default());
+    }
+    let unreadable = |error: std::io::Error| {
+        Failure::usage(format!("cannot read the folder {}: {error}", folder.display()))
+    };
+    if recordings(folder).map_err(unreadable)?.is_empty() {
+        return Ok(Tape::default());
+    }
+    let mut tape = match Tape::open([folder]) {
+        Ok((tape, _)) => tape,
+        Err(TapeError::Empty(_)) => Tape::default(),
+        Err(error) => return Err(Failure::usage(error)),
+    };
+    tape.sessions.retain(|taped| {
+        let usable = taped.whole && !taped.failed;
+        if !usable {
+            warn(&format!("{} is not used: it was cut off, or the server was not reached", taped.name));
+        }
+        usable
+    });
+    Ok(tape)
 }
 
 #[cfg(test)]
@@ -98,7 +125,7 @@ mod tests {
         std::fs::copy("recordings/seed.json", full.path().join("1.json")).unwrap();
         let choose = |mode, told: Option<&str>, ci, full_folder| {
             let folder = if full_folder { full.path() } else { empty.path() };
-            Episodes::decide(mode, told.map(OsStr::new), ci, folder)
+            Episodes::decide(mode, told.map(OsStr::new), ci, folder, Vec::new())
                 .map(|episodes| (episodes.replay.is_some(), episodes.record))
                 .map_err(|failure| failure.code)
         };

@@ -13,6 +13,7 @@ use super::front::{Front, block_on};
 use super::outlets::Outlets;
 use super::output::{say, warn};
 use super::proxy::{GENERATOR, Proxy};
+use super::settings::name_and_password;
 use crate::net::address::Upstream;
 use crate::net::listen::{Accepted, serve};
 use crate::net::pool::Pool;
@@ -56,6 +57,11 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value = "all")]
     mode: Mode,
 
+    /// A user whose password is checked where a session is replayed, NAME:PASSWORD; may be repeated. SCRAM is
+    /// offered only with it
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    user: Vec<String>,
+
     #[command(flatten)]
     front: Front,
 }
@@ -69,7 +75,8 @@ enum SecretsChoice {
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
     let tally = Tally::default();
     let folder = &arguments.output;
-    let Episodes { replay, record } = Episodes::choose(arguments.mode, folder)?;
+    let users = arguments.user.iter().map(|user| name_and_password(user)).collect::<Result<_, _>>()?;
+    let Episodes { replay, record } = Episodes::choose(arguments.mode, folder, users)?;
     let formats: Vec<&str> = arguments.format.iter().map(String::as_str).collect();
     let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
     let outlets = Outlets::open(Some(folder), &formats, arguments.front.verbosity(), color, others)?;

@@ -120,6 +120,15 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
+    if matches!(arguments.mode, ModeChoice::Engine) && arguments.require_all {
+        return Err(Failure::usage(
+            "--mode engine uses no recorded answer, so --require-all would always fail: leave one of the two out",
+        ));
+    }
+    let folder = arguments.report.as_deref().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(Failure::usage(format!("cannot write the report: {} is no folder", folder.display())));
+    }
     let (replay, verdict) = open(&arguments.recordings, arguments.options()?)?;
     let replay = Arc::new(replay);
     let sessions = Arc::clone(&replay);
@@ -128,6 +137,8 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
             "{} to replay; after the last one {}",
             counted(replay.len() as u64, "recorded session"),
             match arguments.after_last {
+                AfterLastChoice::Engine if matches!(arguments.mode, ModeChoice::Exact) =>
+                    "clients are refused",
                 AfterLastChoice::Engine => "the built-in server answers",
                 AfterLastChoice::Repeat => "the first comes again",
                 AfterLastChoice::Refuse => "clients are refused",
@@ -148,7 +159,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
 }
 
 /// Reads recordings; one that could be read only in part is a finding.
-pub(super) fn open(paths: &[PathBuf], options: Options) -> Result<(Replay, Verdict), Failure> {
+fn open(paths: &[PathBuf], options: Options) -> Result<(Replay, Verdict), Failure> {
     let (tape, warnings) = Tape::open(paths).map_err(Failure::usage)?;
     for warning in &warnings {
         warn(warning);

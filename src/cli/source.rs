@@ -61,5 +61,13 @@ fn recorded(path: &Path, verdict: &mut Verdict) -> Result<Arc<dyn Store>, Failur
         warn(warning);
         *verdict = Verdict::Finding;
     }
-    Ok(store(&tape))
+    let (store, in_part) = store(&tape);
+    if in_part > 0 {
+        warn(&format!(
+            "{}: {} not recorded whole, and filled up to the recorded size",
+            path.display(),
+            if in_part == 1 { "1 message is".to_owned() } else { format!("{in_part} messages are") }
+        ));
+    }
+    Ok(store)
 }

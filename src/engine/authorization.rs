@@ -66,18 +66,13 @@ impl Authorization {
             NameLasts::Login => true,
         };
         let kept = self.user.clone().filter(|_| keeps);
-        match request.and_then(|request| self.step(service, &request, None)) {
+        match request.and_then(|request| self.step(service, &request)) {
             Ok(turn) => turn,
             Err(refusal) => Turn::answer(Stage::Authorization(Self { user: kept }), Err(refusal)),
         }
     }
 
-    fn step(
-        self,
-        service: &mut Service,
-        request: &Request<'_>,
-        canned: Option<Canned>,
-    ) -> Result<Turn, Refusal> {
+    fn step(self, service: &mut Service, request: &Request<'_>) -> Result<Turn, Refusal> {
         match request.keyword() {
             // Every name is welcome: who knows which exist is half way in (RFC 1939 section 13).
             Keyword::User => {
@@ -101,7 +96,7 @@ impl Authorization {
                 let proven = service.server.accounts.admits(&user, right);
                 Self::default().log_in(service, user, proven, Say::BadCredentials, None)
             }
-            Keyword::Auth => self.auth(service, request, canned),
+            Keyword::Auth => self.auth(service, request, None),
             Keyword::Capa => {
                 request.counted()?;
                 let body = capabilities(service, State::Authorization);
@@ -188,41 +183,59 @@ impl Authorization {
         Ok(Turn::ask(Stage::Opening(opening), Ask::Open { user }))
     }
 
-    /// Does what a recorded answer to a command means.
+    /// Does what a recorded answer to a command means. Where the engine cannot go along with a login, it answers so
+    /// itself.
     pub(super) fn follow(self, service: &mut Service, line: &[u8], canned: Canned) -> Turn {
         let command = Command::parse(line);
-        let argument = || command.words().next().map(|word| String::from_utf8_lossy(word).into_owned());
+        let word = || command.words().next().map(|word| String::from_utf8_lossy(word).into_owned());
         let accepted = canned.status == Some(Status::Ok);
         match command.keyword {
             // Its challenges and responses are not those of the recording: only what came of it is.
-            Keyword::Auth => {
-                let policy = Arc::clone(&service.server);
-                let request = Request::parse(line, &policy.policy, State::Authorization).ok();
-                let spare = canned.clone();
-                match request.map(|request| self.step(service, &request, Some(canned))) {
-                    Some(Ok(turn)) => turn,
-                    _ => Turn::canned(Stage::Authorization(Self::default()), spare),
+            Keyword::Auth if word().is_some() && (accepted || canned.challenged) => {
+                let server = Arc::clone(&service.server);
+                let request = Request::parse(line, &server.policy, State::Authorization);
+                let kept = self.user.clone();
+                match request.and_then(|request| self.auth(service, &request, Some(canned))) {
+                    Ok(turn) => turn,
+                    Err(refusal) => Turn::overruled(Stage::Authorization(Self { user: kept }), refusal),
                 }
             }
             Keyword::User if accepted => {
-                Turn::canned(Stage::Authorization(Self { user: argument() }), canned)
+                let name = String::from_utf8_lossy(command.arguments).into_owned();
+                Turn::canned(Stage::Authorization(Self { user: Some(name) }), canned)
             }
             Keyword::Pass if accepted => {
                 let user = self.user.clone().unwrap_or_default();
-                Turn::ask(Stage::Opening(Opening::new(&user, Some(canned))), Ask::Open { user })
+                let proven = service.admits(&user, command.arguments);
+                self.enter(user, proven, canned)
             }
             Keyword::Apop if accepted => {
-                let user = argument().unwrap_or_default();
-                Turn::ask(Stage::Opening(Opening::new(&user, Some(canned))), Ask::Open { user })
+                let user = word().unwrap_or_default();
+                let digest = command.words().nth(1).unwrap_or_default();
+                let timestamp = service.timestamp().unwrap_or_default();
+                let right = |secret: &[u8]| apop_digest(&timestamp, secret).as_bytes() == digest;
+                let proven = service.server.accounts.admits(&user, right);
+                self.enter(user, proven, canned)
             }
             Keyword::Quit if accepted => Turn::canned(Stage::Over, canned),
             Keyword::Utf8 if accepted => {
                 service.utf8 = true;
                 Turn::canned(Stage::Authorization(self), canned)
             }
-            Keyword::Capa => Turn::canned(Stage::Authorization(self), canned),
-            _ => Turn::canned(Stage::Authorization(Self::default()), canned),
+            // Whether the server that was recorded forgets the name is seen where it matters: at the next PASS.
+            _ => Turn::canned(Stage::Authorization(self), canned),
         }
+    }
+
+    /// Opens the maildrop for a recorded login.
+    fn enter(self, user: String, proven: bool, canned: Canned) -> Turn {
+        if !proven {
+            let facts = Facts { user: Some(user), ..Facts::default() };
+            let refusal = Refusal::about(Say::BadCredentials, facts);
+            return Turn::overruled(Stage::Authorization(self), refusal);
+        }
+        let opening = Opening { otherwise: self, ..Opening::new(&user, Some(canned)) };
+        Turn::ask(Stage::Opening(opening), Ask::Open { user })
     }
 }
 
@@ -267,7 +280,8 @@ impl Exchange {
         let stage = Stage::Authorization(self.authorization);
         match self.canned {
             Some(canned) if canned.status == Some(Status::Err) => Turn::canned(stage, canned),
-            _ => Turn::answer(stage, Err(say.into())),
+            Some(_) => Turn::overruled(stage, say.into()),
+            None => Turn::answer(stage, Err(say.into())),
         }
     }
 }
@@ -296,7 +310,9 @@ impl Opening {
                     OpenError::Unreadable => Say::Unreadable,
                 };
                 let facts = Facts { user: Some(self.user), ..Facts::default() };
-                Turn::answer(Stage::Authorization(self.otherwise), Err(Refusal::about(say, facts)))
+                let overruled = self.canned.is_some();
+                let stage = Stage::Authorization(self.otherwise);
+                Turn { overruled, ..Turn::answer(stage, Err(Refusal::about(say, facts))) }
             }
         }
     }

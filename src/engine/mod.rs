@@ -89,6 +89,8 @@ pub struct Engine {
     later: VecDeque<(Micros, Bytes)>,
     /// How the session ends once everything is sent.
     end: Option<Close>,
+    /// The client has said that nothing more comes from it.
+    leaving: bool,
     /// When the client did something last.
     active: Micros,
     /// For when a wake-up is set.
@@ -109,6 +111,7 @@ impl Engine {
             output: Output::default(),
             later: VecDeque::new(),
             end: None,
+            leaving: false,
             active: 0,
             alarm: None,
             closed: false,
@@ -128,7 +131,12 @@ impl Engine {
     /// The greeting (RFC 1939 section 4).
     fn greet(&mut self) {
         match self.script.as_mut().and_then(|script| script.greeting()) {
-            Some(canned) => self.speak(canned),
+            Some(canned) => {
+                // APOP is judged by the timestamp that the client sees.
+                let octets: Vec<u8> = canned.pieces.iter().flat_map(|(_, piece)| piece.to_vec()).collect();
+                self.service.greeted_with(&octets);
+                self.speak(canned);
+            }
             None => self.service.say(&mut self.output, b"", Status::Ok, Say::Greeting, &Facts::default()),
         }
     }
@@ -144,6 +152,8 @@ impl Engine {
             let policy = self.service.policy();
             let limit = match &self.stage {
                 Stage::Exchange(_) => MAX_RESPONSE,
+                // A recorded server may have taken more than this one would.
+                _ if self.script.is_some() => MAX_RESPONSE,
                 other => policy.quirks.longest_command(other.state()),
             };
             let line = match self.lines.next(limit) {
@@ -194,7 +204,8 @@ impl Engine {
 
     fn answer(service: &mut Service, stage: Stage, line: Option<&[u8]>) -> Turn {
         let server = Arc::clone(&service.server);
-        let request = match line {
+        let longest = server.policy.quirks.longest_command(stage.state());
+        let request = match line.filter(|line| line.len() <= longest) {
             Some(line) => Request::parse(line, &server.policy, stage.state()),
             None => Err(Refusal::too_long(&server.policy.quirks, stage.state())),
         };
@@ -207,12 +218,15 @@ impl Engine {
 
     /// Says what is to be said and does what is to be done.
     fn carry_out(&mut self, line: &[u8], turn: Turn, actions: &mut Vec<Action>) {
-        let Turn { say, stage, ask, secure } = turn;
+        let Turn { say, stage, ask, secure, overruled } = turn;
         self.stage = stage;
         let refused = match &say {
             Saying::Answer(Err(refusal)) => Some(refusal.say),
             _ => None,
         };
+        if overruled && let Some(script) = &mut self.script {
+            script.overruled(Status::Err);
+        }
         match say {
             Saying::Nothing => {}
             // Whoever put octets behind STLS wants them to be taken as if they had come under TLS.
@@ -314,7 +328,8 @@ impl Engine {
             actions.push(Action::WakeAt(due));
             return;
         }
-        if matches!(self.stage, Stage::Over) || self.end.is_some() {
+        let left = self.leaving && self.stage.listens();
+        if left || matches!(self.stage, Stage::Over) || self.end.is_some() {
             self.close(actions);
             return;
         }
@@ -390,7 +405,9 @@ impl Machine for Engine {
                 self.stage = Stage::Authorization(Authorization::default());
             }
             // Without QUIT there is no UPDATE: the lock goes and every message stays (RFC 1939 section 6).
-            Input::Closed(Side::Client, _) | Input::Stop => {
+            // What it asked for before it said that nothing more comes is still answered.
+            Input::Closed(Side::Client, Close::Finished) => self.leaving = true,
+            Input::Closed(Side::Client, Close::Reset) | Input::Stop => {
                 self.later.clear();
                 self.stage = Stage::Over;
             }

@@ -22,6 +22,10 @@ pub trait Responder: Debug + Send {
     /// The engine has answered the command that [`Self::respond`] was asked for last.
     fn answered(&mut self, status: Status);
 
+    /// The answer that was given last was not: the login that it tells of did not come to its end, and the engine
+    /// answered so instead.
+    fn overruled(&mut self, status: Status);
+
     /// A maildrop was opened, with these messages.
     fn opened(&mut self, listing: &Listing);
 }
@@ -44,6 +48,8 @@ pub struct Asked<'a> {
 pub struct Canned {
     /// Whether it is a positive one: then the engine's state follows it.
     pub status: Option<Status>,
+    /// Whether it came behind challenges: these are the engine's own then (RFC 5034 section 4).
+    pub challenged: bool,
     /// Its octets in pieces, each with the time from the command on until it is sent.
     pub pieces: Vec<(Micros, Bytes)>,
     /// How the server ends the session after it.

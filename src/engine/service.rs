@@ -54,20 +54,32 @@ pub(super) struct Service {
     pub(super) utf8: bool,
     /// Since the session began.
     pub(super) now: Micros,
+    /// The timestamp of a recorded greeting.
+    shown: Option<String>,
 }
 
 impl Service {
     pub(super) fn new(server: Arc<Server>, birth: Birth) -> Self {
         let tls = birth.tls;
-        Self { server, birth, tls, utf8: false, now: 0 }
+        Self { server, birth, tls, utf8: false, now: 0, shown: None }
     }
 
     pub(super) fn policy(&self) -> &Policy {
         &self.server.policy
     }
 
+    /// Takes note of a recorded greeting.
+    pub(super) fn greeted_with(&mut self, greeting: &[u8]) {
+        let text = String::from_utf8_lossy(greeting);
+        let mark = text.find('<').and_then(|from| Some(&text[from..=from + text[from..].find('>')?]));
+        self.shown = mark.filter(|mark| mark.contains('@')).map(str::to_owned);
+    }
+
     /// The greeting's timestamp, angle brackets included; None where APOP is not for this server.
     pub(super) fn timestamp(&self) -> Option<String> {
+        if self.shown.is_some() {
+            return self.shown.clone();
+        }
         let there = self.policy().apop && self.policy().has(crate::pop3::Keyword::Apop);
         there.then(|| format!("<{}@{}>", self.birth.nonce, self.policy().host.as_str()))
     }

@@ -2,7 +2,7 @@
 //! the engine carries them out.
 
 use super::authorization::{Authorization, Exchange, Opening};
-use super::reply::Answer;
+use super::reply::{Answer, Refusal};
 use super::responder::Canned;
 use super::transaction::{Sending, Transaction};
 use super::update::Update;
@@ -56,6 +56,8 @@ pub(super) struct Turn {
     pub(super) ask: Option<Ask>,
     /// TLS begins once everything is sent.
     pub(super) secure: bool,
+    /// This stands for a recorded answer that cannot be given.
+    pub(super) overruled: bool,
 }
 
 /// What is sent.
@@ -71,7 +73,7 @@ pub(super) enum Saying {
 
 impl Turn {
     fn new(stage: Stage, say: Saying) -> Self {
-        Self { say, stage, ask: None, secure: false }
+        Self { say, stage, ask: None, secure: false, overruled: false }
     }
 
     pub(super) fn nothing(stage: Stage) -> Self {
@@ -80,6 +82,10 @@ impl Turn {
 
     pub(super) fn answer(stage: Stage, answer: Answer) -> Self {
         Self::new(stage, Saying::Answer(answer))
+    }
+
+    pub(super) fn overruled(stage: Stage, refusal: Refusal) -> Self {
+        Self { overruled: true, ..Self::answer(stage, Err(refusal)) }
     }
 
     pub(super) fn text(stage: Stage, status: Status, text: String) -> Self {

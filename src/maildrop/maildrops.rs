@@ -94,9 +94,16 @@ impl Maildrops {
         Self { shared: Arc::new(shared), ..self.clone() }
     }
 
-    /// What a user has deleted, as far as it is kept here.
-    pub fn deleted(&self, user: &str) -> HashSet<UniqueId> {
-        self.shared.users().deleted.get(user).cloned().unwrap_or_default()
+    /// What users have deleted, as far as it is kept here.
+    pub fn deleted(&self) -> HashSet<UniqueId> {
+        self.shared.users().deleted.values().flatten().cloned().collect()
+    }
+
+    /// Undoes these deletions, as far as they are kept here.
+    pub fn forget(&self, ids: &[UniqueId]) {
+        for deleted in self.shared.users().deleted.values_mut() {
+            deleted.retain(|id| !ids.contains(id));
+        }
     }
 
     /// Undoes every deletion that is kept here.

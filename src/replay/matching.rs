@@ -1,5 +1,6 @@
 //! What of a recording may be used when: the same command, in the state in which it was recorded.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::revealed::{Marks, follow, number};
@@ -61,7 +62,7 @@ pub(super) struct Fingerprint {
 
 impl Fingerprint {
     /// Of the marks of a session.
-    pub(super) fn of(marked: &[bool]) -> Self {
+    fn of(marked: &[bool]) -> Self {
         let mut print = Self::default();
         for (n, _) in (1..).zip(marked).filter(|(_, marked)| **marked) {
             print.add(n);
@@ -80,13 +81,21 @@ impl Fingerprint {
 }
 
 /// A session as it is now.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Now<'a> {
     pub(super) state: State,
     pub(super) user: Option<&'a str>,
     pub(super) marked: &'a [bool],
     /// The maildrop is the recorded one: nothing was deleted from it since.
     pub(super) untouched: bool,
+    /// Of the marks, once it was asked for.
+    pub(super) print: OnceCell<Fingerprint>,
+}
+
+impl Now<'_> {
+    fn print(&self) -> Fingerprint {
+        *self.print.get_or_init(|| Fingerprint::of(self.marked))
+    }
 }
 
 /// A recorded session, prepared to be looked up in.
@@ -155,30 +164,70 @@ pub(super) fn secrets_agree(recorded: &Taken, line: &[u8]) -> bool {
     }
 }
 
+/// Why a recorded answer cannot be used now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    State,
+    User,
+    /// Something was deleted that was there when it was recorded.
+    Maildrop,
+    Marks,
+    Secret,
+    /// It was cut off, or never came.
+    InPart,
+    /// Its turn has not come.
+    Later,
+    Used,
+    Arguments,
+    /// The engine could not go along with it.
+    Overruled,
+}
+
+impl Obstacle {
+    /// In words.
+    pub(super) fn words(self, taped: &Taped, at: usize, place: &Place, now: &Now<'_>) -> String {
+        let taken = &taped.exchanges[at];
+        match self {
+            Self::State => format!("recorded, but in the {} state", taken.state.name()),
+            Self::User => match &place.user {
+                Some(user) => format!("recorded, but for the user {user}"),
+                None => "recorded, but without USER".to_owned(),
+            },
+            Self::Maildrop => "recorded, but over a maildrop from which less was deleted".to_owned(),
+            Self::Marks => match place.depends {
+                Depends::Message(n) => {
+                    format!("recorded, but {} DELE {n}", if place.marked { "after" } else { "before" })
+                }
+                _ => difference(taped, at, now.marked),
+            },
+            Self::Secret => "recorded, but with another secret".to_owned(),
+            Self::InPart => "recorded, but only in part".to_owned(),
+            Self::Later => "recorded, but later".to_owned(),
+            Self::Used => "used already".to_owned(),
+            Self::Arguments => "recorded, but with other arguments".to_owned(),
+            Self::Overruled => "recorded, but the login did not come to its end".to_owned(),
+        }
+    }
+}
+
 /// Why a recorded answer cannot be used now; None: it can.
-pub(super) fn obstacle(taped: &Taped, at: usize, place: &Place, now: Now<'_>) -> Option<String> {
+pub(super) fn obstacle(taped: &Taped, at: usize, place: &Place, now: &Now<'_>) -> Option<Obstacle> {
     let taken = &taped.exchanges[at];
     if taken.state != now.state {
-        return Some(format!("recorded, but in the {} state", taken.state.name()));
+        return Some(Obstacle::State);
     }
     let of_maildrop =
         matches!(place.depends, Depends::Message(_) | Depends::Maildrop | Depends::Marks | Depends::History);
     if of_maildrop && taken.state == State::Transaction && !now.untouched {
-        return Some("recorded, but over a maildrop from which less was deleted".to_owned());
+        return Some(Obstacle::Maildrop);
     }
     match place.depends {
-        Depends::User if place.user.as_deref() != now.user => Some(match &place.user {
-            Some(user) => format!("recorded, but for the user {user}"),
-            None => "recorded, but without USER".to_owned(),
-        }),
+        Depends::User if place.user.as_deref() != now.user => Some(Obstacle::User),
         Depends::Message(n) => {
             let marked = n.checked_sub(1).and_then(|n| now.marked.get(n)).copied().unwrap_or(false);
-            (marked != place.marked)
-                .then(|| format!("recorded, but {} DELE {n}", if place.marked { "after" } else { "before" }))
+            (marked != place.marked).then_some(Obstacle::Marks)
         }
-        Depends::Marks | Depends::History if place.print != Fingerprint::of(now.marked) => {
-            Some(difference(taped, at, now.marked))
-        }
+        Depends::Marks | Depends::History if place.print != now.print() => Some(Obstacle::Marks),
         _ => None,
     }
 }

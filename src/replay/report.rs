@@ -43,8 +43,12 @@ pub struct SessionReport {
     pub divergences: Vec<Divergence>,
     /// How many more there were.
     pub more_divergences: usize,
-    /// Messages that were served as fillers, since only their size was recorded.
+    /// Messages that were filled up to their size, since they were not recorded whole.
     pub fillers: Vec<Filler>,
+    /// What a recorded capability list announced and was left out: nothing here could keep it.
+    pub left_out: Vec<String>,
+    /// The client was sent away: every recorded session was served.
+    pub refused: bool,
 }
 
 /// An exchange of a recording.
@@ -96,9 +100,9 @@ impl Report {
             && self.on_script()
     }
 
-    /// Whether each client did only what was recorded.
+    /// Whether each client did only what was recorded, and none came too many.
     pub fn on_script(&self) -> bool {
-        self.sessions.iter().all(|session| session.divergences.is_empty())
+        self.sessions.iter().all(|session| session.divergences.is_empty() && session.recording.is_some())
     }
 }
 
@@ -126,6 +130,9 @@ impl Ledger {
             report: SessionReport {
                 session,
                 recording: prepared.map(|prepared| prepared.taped.name.clone()),
+                left_out: prepared
+                    .map(|prepared| prepared.left_out.iter().cloned().collect())
+                    .unwrap_or_default(),
                 recorded: used.iter().filter(|&&used| !used).count(),
                 ..SessionReport::default()
             },
@@ -164,6 +171,17 @@ impl Page {
             }
             _ => self.report.repeated += 1,
         }
+    }
+}
+
+impl Page {
+    /// An exchange was not used after all.
+    pub(super) fn overruled(&mut self, at: usize, divergence: Divergence) {
+        if let Some(used) = self.used.get_mut(at) {
+            self.report.used -= usize::from(std::mem::replace(used, false));
+        }
+        self.report.answered_by_engine += 1;
+        self.report.diverged(divergence);
     }
 }
 
@@ -209,6 +227,7 @@ impl fmt::Display for SessionReport {
         write!(f, "session {}: ", self.session)?;
         match &self.recording {
             Some(name) => write!(f, "{} of {} exchanges of {name} used", self.used, self.recorded)?,
+            None if self.refused => return writeln!(f, "refused, every recorded session was served"),
             None => write!(f, "after the last recording")?,
         }
         if self.repeated > 0 {
@@ -230,6 +249,11 @@ impl fmt::Display for SessionReport {
         }
         for exchange in &self.unused {
             writeln!(f, "  not used: {exchange}")?;
+        }
+        if !self.left_out.is_empty() {
+            let scram = self.left_out.iter().any(|name| name.starts_with("SCRAM-"));
+            let hint = if scram { "; SCRAM works with --user NAME:PASSWORD" } else { "" };
+            writeln!(f, "  left out of the capabilities: {}{hint}", self.left_out.join(", "))?;
         }
         for filler in &self.fillers {
             let Filler { message, octets } = filler;

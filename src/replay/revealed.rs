@@ -17,13 +17,20 @@ use crate::pop3::{Command, Keyword, State, Status};
 /// What is supposed of a message of which nothing at all is known.
 const UNKNOWN_SIZE: u64 = 1024;
 
+/// No message is larger: a size out of a damaged recording shall not overflow a sum.
+const MAX_SIZE: u64 = 1 << 44;
+
+/// So many messages may be there of which nothing is known but that they are: a number out of a damaged recording
+/// shall not cost memory.
+const MAX_UNKNOWN: usize = 20_000;
+
 /// The messages of one recorded session.
 #[derive(Debug, Clone)]
 pub(super) struct Revealed {
     pub(super) listing: Listing,
     texts: Arc<[Known]>,
-    /// Those that are not recorded whole: number, size.
-    pub(super) fillers: Vec<(usize, u64)>,
+    /// What the recorded session deleted itself: what is recorded after it lacks it already.
+    pub(super) deleted: Arc<[UniqueId]>,
 }
 
 /// What is known of a message.
@@ -69,7 +76,7 @@ impl Ids {
     pub(super) fn of(sessions: &[Taped]) -> Self {
         let mut ids = HashMap::new();
         for taped in sessions {
-            for known in found(taped).0.into_values() {
+            for known in found(taped).known.into_values() {
                 if let (Some(content), Some(id)) = (known.content, known.id) {
                     ids.insert(Measure::of(&content).digest, id);
                 }
@@ -80,46 +87,75 @@ impl Ids {
 }
 
 impl Revealed {
-    /// Of a session.
-    pub(super) fn of(taped: &Taped, ids: &Ids) -> Self {
-        let (known, stat) = found(taped);
-        let count = known.keys().next_back().copied().unwrap_or(0).max(stat.map_or(0, |(count, _)| count));
-        let mut known = known;
+    /// Of a session, which is the tape's `turn`th.
+    pub(super) fn of(turn: usize, taped: &Taped, ids: &Ids) -> Self {
+        let Found { mut known, stat, deleted } = found(taped);
+        let shown = known.keys().next_back().copied().unwrap_or(0);
+        let count = shown.max(stat.map_or(0, |(count, _)| count).min(shown + MAX_UNKNOWN));
         let mut texts: Vec<Known> = (1..=count).map(|n| known.remove(&n).unwrap_or_default()).collect();
         for known in &mut texts {
-            let whole = known.content.as_ref().map(|content| content.len() as u64);
-            known.size = known.size.or(whole);
+            known.settle();
         }
-        share(&mut texts, stat.map(|(_, octets)| octets));
+        share(&mut texts, stat.and_then(|(_, octets)| octets));
         let (mut made, mut seen) = (ContentIds::default(), BTreeSet::new());
-        let mut fillers = Vec::new();
         let listing = texts.iter().enumerate().map(|(place, known)| {
             let size = known.size.unwrap_or(UNKNOWN_SIZE);
-            let measure = known.content.as_ref().map(|content| Measure::of(content));
-            if known.content.is_none() {
-                fillers.push((place + 1, size));
-            }
-            let digest = measure.map_or_else(
-                || Measure::of(format!("{} {size}", place + 1).as_bytes()).digest,
-                |measure| measure.digest,
-            );
-            let told = known.id.as_ref().or_else(|| ids.0.get(&digest)).and_then(UniqueId::new);
-            let unique_id = told.filter(|id| seen.insert(id.clone())).unwrap_or_else(|| made.next(digest));
+            let content = known.content.as_ref().map(|content| Measure::of(content).digest);
+            let told = known.id.as_ref().or_else(|| ids.0.get(&content?)).and_then(UniqueId::new);
+            // An id of our own is of this session alone: by number, size or text nobody can tell whether the message
+            // of another session is the same one or its successor.
+            let own = || Measure::of(format!("{turn} {} {size}", place + 1).as_bytes()).digest;
+            let unique_id = told.filter(|id| seen.insert(id.clone())).unwrap_or_else(|| made.next(own()));
             Scan { size, unique_id, utf8: false }
         });
-        let listing = listing.collect();
-        Self { listing, texts: texts.into(), fillers }
+        let listing: Listing = listing.collect();
+        let gone = deleted.iter().filter_map(|n| listing.get(n - 1)).map(|scan| scan.unique_id.clone());
+        Self { deleted: gone.collect(), listing, texts: texts.into() }
+    }
+
+    /// The octets that a message has, where it is not recorded whole.
+    pub(super) fn filled_up(&self, number: usize) -> Option<u64> {
+        let place = number.checked_sub(1)?;
+        let (known, scan) = (self.texts.get(place)?, self.listing.get(place)?);
+        known.content.is_none().then_some(scan.size)
+    }
+
+    /// How many messages are not recorded whole.
+    pub(super) fn in_part(&self) -> usize {
+        self.texts.iter().filter(|known| known.content.is_none()).count()
+    }
+}
+
+impl Known {
+    /// What follows of what is known.
+    fn settle(&mut self) {
+        let size = |octets: &Bytes| octets.len() as u64;
+        // TOP with more lines than there are is a RETR that marks nothing as read.
+        if let (None, Some(beginning), Some(known)) = (&self.content, &self.beginning, self.size)
+            && size(beginning) >= known
+        {
+            self.content = self.beginning.take();
+        }
+        self.size = self.size.or_else(|| self.content.as_ref().map(size)).map(|size| size.min(MAX_SIZE));
     }
 }
 
 /// The messages that any session of a tape shows, each once, as a store: a recording as a place that messages are
-/// taken from. Of a message that several sessions show, the one that has all of it counts.
-pub fn store(tape: &Tape) -> Arc<dyn Store> {
+/// taken from. Of a message that several sessions show, the one that has all of it counts. Gives with it how many
+/// messages are not recorded whole.
+pub fn store(tape: &Tape) -> (Arc<dyn Store>, usize) {
     let ids = Ids::of(&tape.sessions);
-    let (mut messages, mut places): (Vec<(Scan, Known)>, HashMap<UniqueId, usize>) = Default::default();
-    for revealed in tape.sessions.iter().map(|taped| Revealed::of(taped, &ids)) {
+    let mut messages: Vec<(Scan, Known)> = Vec::new();
+    let (mut by_id, mut by_text) = (HashMap::new(), HashMap::new());
+    // Without ids from the server a message is told by its text: here nothing is deleted between the sessions.
+    let sessions = tape.sessions.iter().enumerate();
+    for revealed in sessions.map(|(turn, taped)| Revealed::of(turn, taped, &ids)) {
         for (scan, known) in revealed.listing.iter().zip(revealed.texts.iter()) {
-            let place = *places.entry(scan.unique_id.clone()).or_insert(messages.len());
+            let text = known.content.as_ref().map(|content| Measure::of(content).digest);
+            let seen = by_id.get(&scan.unique_id).or_else(|| by_text.get(&text?)).copied();
+            let place = seen.unwrap_or(messages.len());
+            by_id.insert(scan.unique_id.clone(), place);
+            by_text.extend(text.map(|text| (text, place)));
             match messages.get_mut(place) {
                 Some(seen) if seen.1.content.is_none() && known.content.is_some() => {
                     *seen = (scan.clone(), known.clone());
@@ -130,21 +166,42 @@ pub fn store(tape: &Tape) -> Arc<dyn Store> {
         }
     }
     let (listing, texts): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
-    Arc::new(Revealed { listing: listing.into(), texts: texts.into(), fillers: Vec::new() })
+    let revealed = Revealed { listing: listing.into(), texts: texts.into(), deleted: Arc::default() };
+    let in_part = revealed.in_part();
+    (Arc::new(revealed), in_part)
 }
 
-/// What listings and messages say, by number, and what STAT did: count and octets with nothing marked.
-fn found(taped: &Taped) -> (BTreeMap<usize, Known>, Option<(usize, u64)>) {
-    let (mut known, mut stat, mut marks) = (BTreeMap::<usize, Known>::new(), None, Marks::new());
+/// What a session shows.
+struct Found {
+    /// What listings and messages say, by number.
+    known: BTreeMap<usize, Known>,
+    /// How many messages there were, and their octets where that is known.
+    stat: Option<(usize, Option<u64>)>,
+    /// The numbers that were marked when QUIT was accepted.
+    deleted: Marks,
+}
+
+fn found(taped: &Taped) -> Found {
+    let (mut known, mut marks) = (BTreeMap::<usize, Known>::new(), Marks::new());
+    let mut stat: Option<(usize, Option<u64>)> = None;
+    let (mut deleted, mut greeted) = (Marks::new(), None);
     for taken in &taped.exchanges {
         if taken.state == State::Transaction && taken.status == Some(Status::Ok) {
             let text = taken.text();
             match (taken.keyword(), number(taken, 0)) {
-                (Keyword::Stat, _) if marks.is_empty() => {
-                    stat = stat
-                        .or(pair(text.as_bytes())
-                            .and_then(|(count, octets)| Some((count, octets.parse().ok()?))));
+                (Keyword::Stat, _) => {
+                    // What is marked is in neither number (RFC 1939 section 5).
+                    let clean = marks.is_empty();
+                    let told = pair(text.as_bytes()).map(|(count, octets)| {
+                        (count.saturating_add(marks.len()), octets.parse().ok().filter(|_| clean))
+                    });
+                    stat = if clean {
+                        stat.filter(|(_, octets)| octets.is_some()).or(told)
+                    } else {
+                        stat.or(told)
+                    };
                 }
+                (Keyword::Quit, _) => deleted.clone_from(&marks),
                 (Keyword::List, None) => listed(taken, |n, word| {
                     let one = known.entry(n).or_default();
                     one.size = one.size.or(word.parse().ok());
@@ -169,7 +226,7 @@ fn found(taped: &Taped) -> (BTreeMap<usize, Known>, Option<(usize, u64)>) {
                     one.content = one.content.take().or(content);
                 }
                 // Of a message that was cut off the beginning is known, too.
-                (Keyword::Top | Keyword::Retr, Some(n)) => {
+                (Keyword::Top | Keyword::Retr, Some(n)) if taken.body.is_some() => {
                     let beginning = taken.content().map(Bytes::from).unwrap_or_default();
                     let one = known.entry(n).or_default();
                     if one.beginning.as_ref().is_none_or(|old| old.len() < beginning.len()) {
@@ -182,12 +239,22 @@ fn found(taped: &Taped) -> (BTreeMap<usize, Known>, Option<(usize, u64)>) {
                 _ => {}
             }
         }
+        if taken.state == State::Authorization && taken.status == Some(Status::Ok) {
+            greeted = totals(&taken.text()).or(greeted);
+        }
         follow(&mut marks, taken);
     }
-    // No server has more; a number out of a damaged file shall not cost memory.
-    known.retain(|&n, _| (1..=1_000_000).contains(&n));
-    let stat = stat.filter(|&(count, _)| count <= 1_000_000);
-    (known, stat)
+    let most = known.len() + MAX_UNKNOWN;
+    known.retain(|&n, _| (1..=most).contains(&n));
+    let stat = stat.or(greeted.map(|(count, octets)| (count, Some(octets))));
+    Found { known, stat, deleted }
+}
+
+/// The totals that the answer to a login tells, `kcope's maildrop has 2 messages (320 octets)`.
+fn totals(text: &str) -> Option<(usize, u64)> {
+    let before =
+        |noun: &str| text[..text.find(noun)?].trim_end().rsplit([' ', '(']).next()?.parse::<u64>().ok();
+    Some((usize::try_from(before("message")?).ok()?, before("octet")?))
 }
 
 /// The lines of a listing: a number and a word.
@@ -208,12 +275,12 @@ fn pair(text: &[u8]) -> Option<(usize, String)> {
 
 /// Gives messages whose size is not known what STAT's octets leave for them.
 fn share(texts: &mut [Known], octets: Option<u64>) {
-    let sum: u64 = texts.iter().filter_map(|known| known.size).sum();
+    let sum = texts.iter().filter_map(|known| known.size).fold(0u64, u64::saturating_add);
     let unknown = texts.iter().filter(|known| known.size.is_none()).count() as u64;
     let (Some(left), true) = (octets.and_then(|octets| octets.checked_sub(sum)), unknown > 0) else { return };
     let (each, more) = (left / unknown, left % unknown);
     for (place, known) in (0..).zip(texts.iter_mut().filter(|known| known.size.is_none())) {
-        known.size = Some(each + u64::from(place < more));
+        known.size = Some((each + u64::from(place < more)).min(MAX_SIZE));
     }
 }
 

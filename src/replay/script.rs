@@ -1,27 +1,28 @@
 //! The script: answers one session's commands from a recorded one, and keeps the report.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::matching::{Depends, Now, argument, is_same, obstacle, repeatable, secrets_agree};
+use super::matching::{Depends, Now, Obstacle, argument, is_same, obstacle, repeatable, secrets_agree};
 use super::report::{Candidate, Divergence, Exchange, Filler, Ledger, Page};
 use super::revealed::number;
-use super::tape::Taken;
+use super::tape::{Taken, shown};
 use super::theatre::{Mode, Prepared, Timing};
 use crate::engine::{Asked, Canned, Responder};
 use crate::maildrop::Maildrops;
 use crate::pop3::lines::split_ending;
-use crate::pop3::secret::{MASK, Secret};
 use crate::pop3::{Command, Keyword, State, Status};
 use crate::wire::{Close, Listing};
 
 /// How many near exchanges a divergence names.
 const CANDIDATES: usize = 3;
 
-/// Passwords that the user gave: a recorded success is for who knows them.
-pub(super) type Passwords = Arc<std::collections::BTreeMap<String, Secret>>;
+/// How many exchanges with the same command are looked at in each direction, so that a command costs the same however
+/// long the recording is.
+const REACH: usize = 64;
 
 /// A [`Responder`] made from a recorded session.
 #[derive(Debug)]
@@ -30,7 +31,6 @@ pub(super) struct Script {
     pub(super) mode: Mode,
     pub(super) timing: Timing,
     pub(super) maildrops: Maildrops,
-    pub(super) passwords: Passwords,
     pub(super) ledger: Arc<Mutex<Ledger>>,
     /// The session's page there.
     pub(super) page: usize,
@@ -41,6 +41,8 @@ pub(super) struct Script {
     pub(super) untouched: bool,
     /// What the engine is about to answer.
     pub(super) left: Option<Left>,
+    /// The exchange whose answer was given last.
+    pub(super) played: Option<usize>,
     pub(super) fillers: BTreeSet<usize>,
 }
 
@@ -75,21 +77,19 @@ impl Used {
         }
     }
 
+    /// It was not used after all.
+    fn give_back(&mut self, at: usize) {
+        self.each[at] = false;
+        self.first_unused = self.first_unused.min(at);
+        self.next = self.next.min(at);
+    }
+
     /// Takes note; says whether it was used before.
     fn take(&mut self, at: usize) -> bool {
         let before = std::mem::replace(&mut self.each[at], true);
         self.next = at + 1;
         self.advance();
         before
-    }
-}
-
-/// A command as it may be shown.
-fn shown(line: &[u8]) -> String {
-    let hidden = Command::parse(line).hidden(line);
-    match hidden {
-        Some(range) => [&line[..range.start], MASK].concat().escape_ascii().to_string(),
-        None => line.escape_ascii().to_string(),
     }
 }
 
@@ -106,56 +106,53 @@ impl Script {
         self.prepared.taped.exchanges.get(self.used.first_unused).map(Exchange::of)
     }
 
-    /// The recorded exchange that answers a command now, or why those that come near do not.
-    fn find(&self, line: &[u8], now: Now<'_>) -> Result<usize, Vec<Candidate>> {
-        let (taped, index) = (&self.prepared.taped, &self.prepared.index);
-        let mut candidates = Vec::new();
-        let mut again = None;
-        let mut earlier = None;
-        for &at in index.same(line) {
-            let (taken, place) = (&taped.exchanges[at], index.place(at));
+    /// The recorded exchange that answers a command now, or why those that come near do not: the next one that was
+    /// not used, else an earlier one, else one that may be given again.
+    fn find(&self, line: &[u8], now: &Now<'_>) -> Result<usize, Vec<Candidate>> {
+        let same = self.prepared.index.same(line);
+        let next = same.partition_point(|&at| at < self.used.next);
+        let (mut again, mut near) = (None, Vec::new());
+        // From here on forwards, then backwards: what is further away comes not near.
+        let nearest = same[next..].iter().take(REACH).chain(same[..next].iter().rev().take(REACH));
+        for &at in nearest {
             let used = self.used.each[at];
-            // What was cut off is for nobody, but where the server itself broke off.
-            let cut = !taken.complete && (at + 1 < taped.exchanges.len() || taped.end.is_none());
-            let turn = place.depends == Depends::History && at != self.used.first_unused && !used;
-            let why = obstacle(taped, at, place, now)
-                .or_else(|| self.wrong_secret(taken, line))
-                .or_else(|| cut.then(|| "recorded, but only in part".to_owned()))
-                .or_else(|| turn.then(|| "recorded, but later".to_owned()));
-            match why {
-                Some(why) => candidates.push((used, taken, why)),
-                None if !used && at >= self.used.next => return Ok(at),
-                None if !used => earlier = earlier.or(Some(at)),
-                None if repeatable(taken, place) => again = Some(at),
-                None => candidates.push((used, taken, "used already".to_owned())),
+            match self.obstacle(at, line, now) {
+                None if !used => return Ok(at),
+                None if repeatable(&self.prepared.taped.exchanges[at], self.prepared.index.place(at)) => {
+                    again = again.or(Some(at));
+                }
+                None => near.push((used, at, Obstacle::Used)),
+                Some(why) => near.push((used, at, why)),
             }
         }
-        if let Some(at) = earlier.or(again) {
+        if let Some(at) = again {
             return Ok(at);
         }
-        if candidates.is_empty() {
-            let akin = index.akin(line).iter().take(CANDIDATES);
-            candidates.extend(
-                akin.map(|&at| {
-                    (false, &taped.exchanges[at], "recorded, but with other arguments".to_owned())
-                }),
-            );
+        if near.is_empty() {
+            let akin = self.prepared.index.akin(line).iter().take(CANDIDATES);
+            near.extend(akin.map(|&at| (false, at, Obstacle::Arguments)));
         }
         // Those that are still to come are nearer.
-        candidates.sort_by_key(|&(used, ..)| used);
-        let candidates = candidates.into_iter().take(CANDIDATES);
-        Err(candidates.map(|(_, taken, why)| Candidate { exchange: Exchange::of(taken), why }).collect())
+        near.sort_by_key(|&(used, ..)| used);
+        Err(near.into_iter().take(CANDIDATES).map(|(_, at, why)| self.candidate(at, why, now)).collect())
     }
 
-    /// Where a password is known, recorded or given by the user, a recorded success is for it alone.
-    fn wrong_secret(&self, taken: &Taken, line: &[u8]) -> Option<String> {
-        if !secrets_agree(taken, line) {
-            return Some("recorded, but with another secret".to_owned());
-        }
-        let given = self.user.as_ref().and_then(|user| self.passwords.get(user))?;
-        let pass = taken.keyword() == Keyword::Pass && taken.status == Some(Status::Ok);
-        let wrong = Command::parse(line).arguments != given.reveal();
-        (pass && wrong).then(|| "recorded, but with another secret".to_owned())
+    fn candidate(&self, at: usize, why: Obstacle, now: &Now<'_>) -> Candidate {
+        let (taped, place) = (&self.prepared.taped, self.prepared.index.place(at));
+        Candidate { exchange: Exchange::of(&taped.exchanges[at]), why: why.words(taped, at, place, now) }
+    }
+
+    fn obstacle(&self, at: usize, line: &[u8], now: &Now<'_>) -> Option<Obstacle> {
+        let (taped, place) = (&self.prepared.taped, self.prepared.index.place(at));
+        let taken = &taped.exchanges[at];
+        // What was cut off or never came is for nobody, but where the server itself broke off.
+        let broken_off = at + 1 == taped.exchanges.len() && taped.end.is_some();
+        let in_part = (!taken.complete || taken.pieces.is_empty()) && !broken_off;
+        let early = place.depends == Depends::History && at != self.used.first_unused && !self.used.each[at];
+        obstacle(taped, at, place, now)
+            .or_else(|| (!secrets_agree(taken, line)).then_some(Obstacle::Secret))
+            .or(in_part.then_some(Obstacle::InPart))
+            .or(early.then_some(Obstacle::Later))
     }
 
     /// A recorded answer as it is given now.
@@ -169,37 +166,46 @@ impl Script {
             pieces.push((delay(at), Bytes::new()));
             then = Some(how);
         }
-        Canned { status: taken.status, pieces, then }
+        Canned { status: taken.status, challenged: taken.challenged, pieces, then }
     }
 
-    fn exact(&mut self, line: &[u8], now: Now<'_>) -> Option<Canned> {
+    fn exact(&mut self, line: &[u8], now: &Now<'_>) -> Option<Canned> {
         if Command::parse(line).keyword == Keyword::Stls {
             return None;
         }
         let at = self.used.first_unused;
-        match self.prepared.taped.exchanges.get(at) {
-            Some(taken) if is_same(taken, line) && self.wrong_secret(taken, line).is_none() => {
-                Some(self.play(at))
-            }
-            expected => {
-                let expected = expected.map(Exchange::of);
-                let words =
-                    expected.as_ref().map_or("nothing more".to_owned(), |exchange| exchange.command.clone());
-                let words: String = words.chars().take(200).collect();
-                let refusal = format!("-ERR off the recording: expected {words}\r\n");
-                let candidates = self.find(line, now).err().unwrap_or_default();
-                let divergence = Divergence { came: shown(line), expected, answered: "-ERR", candidates };
-                self.note(|page| page.report.diverged(divergence));
-                Some(Canned {
-                    status: Some(Status::Err),
-                    pieces: vec![(0, refusal.into())],
+        let expected = self.prepared.taped.exchanges.get(at);
+        if let Some(taken) = expected.filter(|taken| is_same(taken, line)) {
+            if taken.pieces.is_empty() {
+                // No answer came when it was recorded, and none comes now: but the client is not left waiting.
+                self.note(|page| page.used(at));
+                self.used.take(at);
+                return Some(Canned {
+                    status: None,
+                    challenged: false,
+                    pieces: Vec::new(),
                     then: Some(Close::Finished),
-                })
+                });
             }
+            return Some(self.play(at));
         }
+        let expected = expected.map(Exchange::of);
+        let words = expected.as_ref().map_or("nothing more".to_owned(), |exchange| exchange.command.clone());
+        let words: String = words.chars().take(200).collect();
+        let refusal = format!("-ERR off the recording: expected {words}\r\n");
+        let candidates = self.find(line, now).err().unwrap_or_default();
+        let divergence = Divergence { came: shown(line), expected, answered: "-ERR", candidates };
+        self.note(|page| page.report.diverged(divergence));
+        Some(Canned {
+            status: Some(Status::Err),
+            challenged: false,
+            pieces: vec![(0, refusal.into())],
+            then: Some(Close::Finished),
+        })
     }
 
     fn play(&mut self, at: usize) -> Canned {
+        self.played = Some(at);
         let before = self.used.take(at);
         self.note(|page| page.used(at));
         let last = self.used.first_unused == self.prepared.taped.exchanges.len();
@@ -218,36 +224,32 @@ impl Responder for Script {
 
     fn respond(&mut self, asked: &Asked<'_>) -> Option<Canned> {
         let line = split_ending(asked.line).0;
+        self.played = None;
         if asked.keyword == Keyword::User {
             self.user = argument(line);
         }
-        let message = matches!(asked.keyword, Keyword::Retr | Keyword::Top);
-        let message = message.then(|| number(&Taken::asked(line), 0)).flatten();
+        let login = matches!(asked.keyword, Keyword::Pass | Keyword::Apop | Keyword::Auth);
+        if login && asked.state == State::Authorization && self.mode == Mode::Match {
+            let deleted = self.maildrops.deleted();
+            let listing = &self.prepared.revealed.listing;
+            self.untouched = !listing.iter().any(|scan| deleted.contains(&scan.unique_id));
+        }
+        let (user, untouched) = (self.user.clone(), self.untouched);
         let Asked { state, marked, .. } = *asked;
-        let user = self.user.clone();
-        let mut now = Now { state, user: user.as_deref(), marked, untouched: self.untouched };
+        let now = Now { state, user: user.as_deref(), marked, untouched, print: OnceCell::new() };
         let candidates = match self.mode {
-            Mode::Exact => return self.exact(line, now),
+            Mode::Exact => return self.exact(line, &now),
             Mode::Engine => Vec::new(),
             Mode::Match if asked.keyword == Keyword::Stls => Vec::new(),
-            Mode::Match => {
-                if asked.keyword == Keyword::Pass && asked.state == State::Authorization {
-                    let deleted = self.maildrops.deleted(self.user.as_deref().unwrap_or_default());
-                    let listing = &self.prepared.revealed.listing;
-                    self.untouched = !listing.iter().any(|scan| deleted.contains(&scan.unique_id));
-                }
-                now.untouched = self.untouched;
-                match self.find(line, now) {
-                    // The text of a recorded login tells of the maildrop as it was.
-                    Ok(at) if self.untouched || asked.keyword != Keyword::Pass => return Some(self.play(at)),
-                    Ok(at) => vec![Candidate {
-                        exchange: Exchange::of(&self.prepared.taped.exchanges[at]),
-                        why: "recorded, but over a maildrop from which less was deleted".to_owned(),
-                    }],
-                    Err(candidates) => candidates,
-                }
-            }
+            Mode::Match => match self.find(line, &now) {
+                // The text of a recorded login tells of the maildrop as it was.
+                Ok(at) if untouched || !login => return Some(self.play(at)),
+                Ok(at) => vec![self.candidate(at, Obstacle::Maildrop, &now)],
+                Err(candidates) => candidates,
+            },
         };
+        let message = matches!(asked.keyword, Keyword::Retr | Keyword::Top);
+        let message = message.then(|| number(&Taken::asked(line), 0)).flatten();
         let divergence =
             Divergence { came: shown(line), expected: self.expected(), answered: "", candidates };
         self.left = Some(Left { divergence, message });
@@ -257,22 +259,38 @@ impl Responder for Script {
     fn answered(&mut self, status: Status) {
         let Some(Left { mut divergence, message }) = self.left.take() else { return };
         divergence.answered = status.name();
-        let filler =
-            message.filter(|_| status == Status::Ok).filter(|n| self.fillers.insert(*n)).and_then(|n| {
-                let (message, octets) =
-                    *self.prepared.revealed.fillers.iter().find(|filler| filler.0 == n)?;
-                Some(Filler { message, octets })
-            });
+        let filled = message.filter(|_| status == Status::Ok).and_then(|message| {
+            let octets = self.prepared.revealed.filled_up(message)?;
+            self.fillers.insert(message).then_some(Filler { message, octets })
+        });
         let engine = self.mode == Mode::Engine;
         self.note(|page| {
-            let session = &mut page.report;
-            session.answered_by_engine += 1;
-            session.fillers.extend(filler);
+            page.report.answered_by_engine += 1;
+            page.report.fillers.extend(filled);
             // In this mode nothing else is expected.
             if !engine {
-                session.diverged(divergence);
+                page.report.diverged(divergence);
             }
         });
+    }
+
+    fn overruled(&mut self, status: Status) {
+        let Some(at) = self.played.take() else { return };
+        self.used.give_back(at);
+        let now = Now {
+            state: State::Authorization,
+            user: None,
+            marked: &[],
+            untouched: self.untouched,
+            print: OnceCell::new(),
+        };
+        let divergence = Divergence {
+            came: self.prepared.taped.exchanges[at].shown(),
+            expected: self.expected(),
+            answered: status.name(),
+            candidates: vec![self.candidate(at, Obstacle::Overruled, &now)],
+        };
+        self.note(|page| page.overruled(at, divergence));
     }
 
     fn opened(&mut self, listing: &Listing) {

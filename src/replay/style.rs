@@ -1,26 +1,36 @@
 //! The recorded server's style: its name, capabilities and wording, learnt from what it said, so that the engine
 //! can go on in its words.
 
-use super::revealed::{Marks, follow, number};
+use super::revealed::{Marks, Revealed, follow, number};
 use super::tape::{Taken, Tape};
 use crate::engine::{Capabilities, Host, Personality, Policy, Profile, Say};
 use crate::pop3::lines::{split, split_ending};
 use crate::pop3::{Keyword, State, Status};
 
-/// What a policy can be taken from.
-pub(super) fn learn(tape: &Tape, scram: bool) -> Policy {
+/// What a policy can be taken from; each session with the maildrop that it reveals.
+pub(super) fn learn(tape: &Tape, revealed: &[Revealed], scram: bool) -> Policy {
     let mut policy = Policy { apop: false, ..base(tape) };
     policy.mechanisms.retain(|name| scram || !name.starts_with("SCRAM-"));
-    let mut learning = Learning { policy, user: None, total: None };
-    for taped in &tape.sessions {
+    let mut learning = Learning { policy, user: None, scram };
+    for (taped, revealed) in tape.sessions.iter().zip(revealed) {
         if let Some(greeting) = &taped.greeting {
             learning.greeting(greeting);
         }
         let mut marks = Marks::new();
-        learning.total = None;
+        let sizes: Vec<u64> = revealed.listing.iter().map(|scan| scan.size).collect();
+        let mut left = (sizes.len() as u64, sizes.iter().sum::<u64>());
         for taken in &taped.exchanges {
-            learning.exchange(taken, &marks);
+            let was = marks.len();
             follow(&mut marks, taken);
+            if marks.len() > was {
+                let size = number(taken, 0).and_then(|n| sizes.get(n.checked_sub(1)?)).copied().unwrap_or(0);
+                left = (left.0.saturating_sub(1), left.1.saturating_sub(size));
+            } else if marks.is_empty() {
+                left = (sizes.len() as u64, sizes.iter().sum());
+            }
+            let marked = marks.len() == was && number(taken, 0).is_some_and(|n| marks.contains(&n));
+            let size = number(taken, 0).and_then(|n| sizes.get(n.checked_sub(1)?)).copied();
+            learning.exchange(taken, &Facts { left, marked, size, all: sizes.len() as u64 });
         }
     }
     let mut policy = learning.policy;
@@ -28,11 +38,31 @@ pub(super) fn learn(tape: &Tape, scram: bool) -> Policy {
     policy
 }
 
+/// What is known when an exchange is over.
+struct Facts {
+    /// How many messages are not marked, and their octets.
+    left: (u64, u64),
+    /// The message that it names was marked before.
+    marked: bool,
+    /// The size of the message that it names.
+    size: Option<u64>,
+    /// How many messages there are.
+    all: u64,
+}
+
 /// A server that is known by its greeting is like its personality where the recording says nothing else.
 fn base(tape: &Tape) -> Policy {
     let greeting = tape.sessions.iter().find_map(|taped| taped.greeting.as_ref());
     let greeting = greeting.filter(|greeting| greeting.status == Some(Status::Ok));
     let known = greeting.and_then(|greeting| Personality::that_greets(&greeting.text()));
+    // An empty greeting alone says little: who has CAPA is not the one that says nothing.
+    let exchanges = || tape.sessions.iter().flat_map(|taped| &taped.exchanges);
+    let has_capa =
+        exchanges().any(|taken| taken.keyword() == Keyword::Capa && taken.status == Some(Status::Ok));
+    let speaks = exchanges().any(|taken| {
+        taken.status == Some(Status::Ok) && taken.text().bytes().any(|octet| octet.is_ascii_alphabetic())
+    });
+    let known = known.filter(|known| known.greets != Some("") || !has_capa && !speaks);
     let profile = known.and_then(|personality| Profile::parse("", Some(personality.name)).ok());
     profile.map(|profile| profile.policy).unwrap_or_default()
 }
@@ -79,8 +109,7 @@ pub(super) fn capabilities(taken: &Taken) -> Vec<String> {
 struct Learning {
     policy: Policy,
     user: Option<String>,
-    /// What STAT or LIST told of the maildrop with nothing marked.
-    total: Option<(u64, u64)>,
+    scram: bool,
 }
 
 impl Learning {
@@ -103,35 +132,31 @@ impl Learning {
         self.set(Say::Greeting, &template);
     }
 
-    fn exchange(&mut self, taken: &Taken, marks: &Marks) {
+    fn exchange(&mut self, taken: &Taken, facts: &Facts) {
         let (Some(status), keyword) = (taken.status, taken.keyword()) else { return };
         if keyword == Keyword::User {
-            let command = String::from_utf8_lossy(&taken.command).into_owned();
-            self.user = command.split_once(' ').map(|(_, user)| user.to_owned());
+            self.user = super::matching::argument(&taken.command);
+        }
+        if status == Status::Ok {
+            // What was answered so is there, whatever the personality lacks.
+            self.policy.disabled.retain(|&disabled| disabled != keyword);
         }
         if keyword == Keyword::Capa {
             self.capa(taken, status);
             return;
         }
-        if keyword == Keyword::Last && status == Status::Ok {
-            self.policy.disabled.retain(|&disabled| disabled != Keyword::Last);
-        }
-        let (text, n) = (taken.text(), number(taken, 0).map(|n| n as u64));
-        let size = taken.content().map(|content| content.len() as u64);
-        if keyword == Keyword::Stat && status == Status::Ok && marks.is_empty() {
-            let mut words = text.split(' ').map_while(|word| word.parse().ok());
-            self.total = words.next().zip(words.next()).or(self.total);
-        }
-        let total = if marks.is_empty() { self.total } else { None };
-        let marked = n.is_some_and(|n| usize::try_from(n).is_ok_and(|n| marks.contains(&n)));
+        let n = number(taken, 0).map(|n| n as u64);
         let before = taken.state == State::Authorization;
-        let (count, octets) = total.map_or((None, None), |(count, octets)| (Some(count), Some(octets)));
-        let beyond = n.zip(count).is_some_and(|(n, count)| n > count);
+        let beyond = n.is_some_and(|n| n > facts.all);
+        let named =
+            matches!(keyword, Keyword::Retr | Keyword::Top | Keyword::Dele | Keyword::List | Keyword::Uidl);
         let say = match (status, keyword) {
             (Status::Ok, Keyword::User) => Say::User,
             (Status::Ok, Keyword::Pass | Keyword::Apop | Keyword::Auth) => Say::LoggedIn,
-            (Status::Err, Keyword::Pass | Keyword::Apop) => Say::BadCredentials,
-            (Status::Err, Keyword::Auth) => Say::BadAuth,
+            (Status::Err, Keyword::Pass | Keyword::Apop) if before && self.user.is_some() => {
+                Say::BadCredentials
+            }
+            (Status::Err, Keyword::Auth) if before && taken.challenged => Say::BadAuth,
             (Status::Ok, Keyword::List) if n.is_none() => Say::List,
             (Status::Ok, Keyword::Uidl) if n.is_none() => Say::Uidl,
             (Status::Ok, Keyword::Retr) => Say::Retr,
@@ -140,12 +165,9 @@ impl Learning {
             (Status::Ok, Keyword::Noop) => Say::Noop,
             (Status::Ok, Keyword::Rset) => Say::Rset,
             (Status::Ok, Keyword::Quit) if before => Say::QuitEarly,
+            (Status::Ok, Keyword::Quit) if facts.left.0 == 0 => Say::QuitEmpty,
             (Status::Ok, Keyword::Quit) => Say::Quit,
-            (Status::Err, Keyword::Retr | Keyword::Top | Keyword::Dele | Keyword::List | Keyword::Uidl)
-                if marked =>
-            {
-                Say::Deleted
-            }
+            (Status::Err, _) if named && facts.marked => Say::Deleted,
             (Status::Err, Keyword::List | Keyword::Uidl) if beyond => Say::NoSuchMessageToList,
             (Status::Err, Keyword::Retr | Keyword::Top | Keyword::Dele) if beyond => Say::NoSuchMessage,
             (Status::Err, Keyword::Unknown) if before => Say::Unknown,
@@ -157,26 +179,37 @@ impl Learning {
             },
             _ => return,
         };
-        // What is left after QUIT is what the totals say only where nothing was marked.
-        let (count, octets) = if say == Say::LoggedIn {
-            (None, None)
-        } else {
-            (count, size.filter(|_| n.is_some()).or(octets))
-        };
-        let template = template(&text, n, count, octets, self.user.as_deref());
+        // Where only so many are in the maildrop, it is how many there were (RFC 1939 section 5).
+        let count = if say == Say::NoSuchMessageToList { facts.all } else { facts.left.0 };
+        let size = if n.is_some() { facts.size } else { Some(facts.left.1) };
+        let template = template(&taken.text(), n, Some(count), size, self.user.as_deref());
+        // A number that is none of the situation's would be a wrong one the next time.
+        let counts =
+            matches!(say, Say::LoggedIn | Say::List | Say::Rset | Say::Quit | Say::QuitEmpty | Say::Retr);
+        if counts && template.contains(|c: char| c.is_ascii_digit()) {
+            return;
+        }
         self.set(say, &template);
-        if say == Say::Quit {
+        if say == Say::Quit && !template.contains('{') {
             self.set(Say::QuitEmpty, &template);
         }
     }
 
     fn capa(&mut self, taken: &Taken, status: Status) {
         if status != Status::Ok {
-            self.policy.disabled.push(Keyword::Capa);
+            if super::matching::argument(&taken.command).is_none() {
+                self.policy.disabled.push(Keyword::Capa);
+            }
             return;
         }
-        let scram = self.policy.mechanisms.iter().any(|name| name.starts_with("SCRAM-"));
-        let lines = tenable(capabilities(taken), scram);
+        let lines = tenable(capabilities(taken), self.scram);
+        let offered = lines.iter().find_map(|line| line.strip_prefix("SASL ")).unwrap_or_default();
+        for name in offered.split(' ').filter(|name| !name.is_empty()) {
+            if !self.policy.mechanisms.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                self.policy.mechanisms.push(name.to_owned());
+            }
+            self.policy.disabled.retain(|&disabled| disabled != Keyword::Auth);
+        }
         self.set(Say::Capa, &escape(&taken.text()));
         let lists = &mut self.policy.capabilities;
         let list = if taken.state == State::Authorization {

@@ -1,5 +1,6 @@
 //! The tape: recordings in memory, session by session, each exchange with the octets of its answer.
 
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
@@ -7,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::pop3::dissect::Request;
 use crate::pop3::lines::{Unstuffer, split, split_ending};
 use crate::pop3::response::StatusLine;
+use crate::pop3::secret::MASK;
 use crate::pop3::{Command, Event, Keyword, State, Status};
 use crate::recording::file::{Input, recordings};
 use crate::recording::format::{Integrity, ReadError};
@@ -31,6 +33,10 @@ pub struct Taped {
     pub exchanges: Vec<Taken>,
     /// How the server ended the session, where it did before the client: when, and by what.
     pub end: Option<(Micros, Close)>,
+    /// The recording was read to its end.
+    pub whole: bool,
+    /// The server was not reached: what was answered is poptape's own.
+    pub failed: bool,
 }
 
 /// A recorded exchange.
@@ -40,8 +46,8 @@ pub struct Taken {
     pub n: u32,
     /// The command line without its ending, secrets masked as in the recording. Empty for the greeting.
     pub command: Bytes,
-    /// What the client answered to challenges, in order; masked alike.
-    pub responses: Vec<Bytes>,
+    /// Whether the server answered it with a challenge first (RFC 5034 section 4).
+    pub challenged: bool,
     /// None where no status came.
     pub status: Option<Status>,
     /// The state before it.
@@ -112,7 +118,8 @@ impl Tape {
             taking.entry(entry);
             Ok(())
         })?;
-        let taped = taking.finish();
+        let mut taped = taking.finish();
+        taped.whole = integrity == Integrity::Whole;
         if taped.greeting.is_some() || !taped.exchanges.is_empty() {
             self.sessions.push(taped);
         }
@@ -125,7 +132,7 @@ impl Taken {
         Self {
             n,
             command,
-            responses: Vec::new(),
+            challenged: false,
             status: None,
             state: State::Authorization,
             at: 0,
@@ -145,13 +152,9 @@ impl Taken {
         Command::parse(&self.command).keyword
     }
 
-    /// The command as a person reads it.
+    /// The command as a person reads it, secrets masked also where the recording kept them.
     pub fn shown(&self) -> String {
-        if self.command.is_empty() && self.n == 0 {
-            "(greeting)".to_owned()
-        } else {
-            self.command.escape_ascii().to_string()
-        }
+        shown(&self.command)
     }
 
     /// The text of the status line.
@@ -184,12 +187,28 @@ impl Taken {
     }
 }
 
+/// A command as it may be shown: without its secret, and without what could be one, a SASL payload that nobody asked
+/// for.
+pub(super) fn shown(line: &[u8]) -> String {
+    let command = Command::parse(line);
+    let is_payload = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=');
+    if command.keyword == Keyword::Unknown && line.len() > 8 && line.iter().all(is_payload) {
+        return String::from_utf8_lossy(MASK).into_owned();
+    }
+    match command.hidden(line) {
+        Some(range) => [&line[..range.start], MASK].concat().escape_ascii().to_string(),
+        None => line.escape_ascii().to_string(),
+    }
+}
+
 /// Makes a session of its entries.
 #[derive(Debug)]
 struct Taking {
     taped: Taped,
-    /// The answers that are not settled, each in the order of its exchange; usually one.
-    open: Vec<Taken>,
+    /// The exchanges whose answer is not settled, in order; usually one.
+    open: VecDeque<Taken>,
+    /// Those of them that are SASL responses.
+    responses: HashSet<u32>,
     /// The greeting has come.
     greeted: bool,
     /// When the last arrival of the server's octets was.
@@ -201,7 +220,8 @@ impl Taking {
     fn new(name: &str) -> Self {
         Self {
             taped: Taped { name: name.to_owned(), ..Taped::default() },
-            open: Vec::new(),
+            open: VecDeque::new(),
+            responses: HashSet::new(),
             greeted: false,
             arrival: 0,
             closed: None,
@@ -214,6 +234,7 @@ impl Taking {
             Entry::Closed { side: Side::Server, how, at } => {
                 self.closed.get_or_insert((*at, *how));
             }
+            Entry::Ended(end) if end.how == How::ConnectFailed => self.taped.failed = true,
             Entry::Ended(end) if end.by == By::Server && matches!(end.how, How::Finished | How::Reset) => {
                 self.taped.end = self.closed;
             }
@@ -225,11 +246,10 @@ impl Taking {
         match event {
             Event::Request { n, run, request, .. } => {
                 let line = Bytes::copy_from_slice(split_ending(&run.bytes).0);
-                let mut taken = Taken::new(*n, line.clone());
                 if *request == Request::SaslResponse {
-                    taken.responses.push(line);
+                    self.responses.insert(*n);
                 }
-                self.open.push(taken);
+                self.open.push_back(Taken::new(*n, line));
             }
             // A line so long is compared by its first 64 KiB.
             Event::RequestMore { .. } | Event::Ambiguous { .. } | Event::Opaque { .. } => {}
@@ -239,7 +259,7 @@ impl Taking {
                     // The greeting, or a line that nothing asked for: the server sent it after what came before.
                     if *n == 0 && !self.greeted {
                         self.greeted = true;
-                        self.open.insert(0, Taken::new(0, Bytes::new()));
+                        self.open.push_front(Taken::new(0, Bytes::new()));
                     }
                 }
                 self.octets(*n, run);
@@ -310,8 +330,7 @@ impl Taking {
 
     /// Moves what is answered to its place.
     fn settle(&mut self) {
-        while self.open.first().is_some_and(|taken| !taken.pieces.is_empty() || taken.n == 0) {
-            let taken = self.open.remove(0);
+        while let Some(taken) = self.open.pop_front_if(|taken| !taken.pieces.is_empty() || taken.n == 0) {
             self.place(taken);
         }
     }
@@ -322,12 +341,12 @@ impl Taking {
             return;
         }
         // A SASL response belongs to its AUTH: the answer to the last one is what came of it.
-        if !taken.responses.is_empty()
+        if self.responses.remove(&taken.n)
             && let Some(auth) = self.taped.exchanges.last_mut()
             && auth.keyword() == Keyword::Auth
             && auth.status == Some(Status::Continue)
         {
-            auth.responses.extend(taken.responses);
+            auth.challenged = true;
             (auth.status, auth.pieces, auth.body) = (taken.status, taken.pieces, None);
             auth.at = taken.at;
             return;

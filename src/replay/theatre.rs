@@ -1,5 +1,6 @@
 //! Which recorded session is served next, and what the next session is made from.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use super::matching::Index;
 use super::report::{Ledger, Report};
 use super::revealed::{Ids, Revealed};
-use super::script::{Passwords, Script, Used};
+use super::script::{Script, Used};
 use super::style::{capabilities, learn, tenable};
 use super::tape::{Taken, Tape, Taped};
 use crate::engine::{Accounts, Asked, Canned, Password, Responder, Scene, Server};
@@ -93,6 +94,8 @@ pub(super) struct Prepared {
     pub(super) taped: Taped,
     pub(super) index: Index,
     pub(super) revealed: Revealed,
+    /// What a capability list announced and is left out, since it cannot be kept.
+    pub(super) left_out: BTreeSet<String>,
 }
 
 impl Prepared {
@@ -109,7 +112,6 @@ pub struct Replay {
     sessions: Vec<Arc<Prepared>>,
     server: Arc<Server>,
     maildrops: Maildrops,
-    passwords: Passwords,
     ledger: Arc<Mutex<Ledger>>,
     /// How many sessions were served.
     served: Mutex<usize>,
@@ -119,17 +121,18 @@ impl Replay {
     /// Prepares a tape.
     pub fn new(tape: Tape, options: Options) -> Self {
         let scram = !options.users.is_empty();
-        let policy = learn(&tape, scram);
-        let accounts = accounts(&tape, &options.users);
         let ids = Ids::of(&tape.sessions);
-        let prepare = |mut taped: Taped| {
-            taped.exchanges.iter_mut().for_each(|taken| without_tls(taken, scram));
-            let revealed = Revealed::of(&taped, &ids);
-            Arc::new(Prepared { index: Index::of(&taped), taped, revealed })
+        let revealed = tape.sessions.iter().enumerate().map(|(turn, taped)| Revealed::of(turn, taped, &ids));
+        let revealed: Vec<_> = revealed.collect();
+        let policy = learn(&tape, &revealed, scram);
+        let accounts = accounts(&tape, &options.users);
+        let prepare = |(mut taped, revealed): (Taped, Revealed)| {
+            let mut left_out = BTreeSet::new();
+            taped.exchanges.iter_mut().for_each(|taken| without_tls(taken, scram, &mut left_out));
+            Arc::new(Prepared { index: Index::of(&taped), taped, revealed, left_out })
         };
-        let sessions: Vec<_> = tape.sessions.into_iter().map(prepare).collect();
+        let sessions: Vec<_> = tape.sessions.into_iter().zip(revealed).map(prepare).collect();
         Self {
-            passwords: Arc::new(options.users.iter().cloned().collect()),
             options,
             sessions,
             server: Arc::new(Server { policy, accounts }),
@@ -163,8 +166,16 @@ impl Replay {
         };
         let count = self.sessions.len();
         let within = turn < count;
+        // What recorded sessions deleted themselves is not there any more in those that were recorded after them.
+        for before in self.sessions.iter().take(turn) {
+            if within {
+                self.maildrops.forget(&before.revealed.deleted);
+            }
+        }
         let place = match self.options.after_last {
             _ if within => Some(turn),
+            // Only what was recorded, in the recorded order: nobody comes after it.
+            AfterLast::Engine if self.options.mode == Mode::Exact => return self.refusal(turn),
             AfterLast::Repeat if count > 0 => {
                 if turn % count == 0 {
                     self.maildrops.restore();
@@ -176,7 +187,11 @@ impl Replay {
         };
         let prepared = place.map_or_else(|| self.sessions.last(), |place| self.sessions.get(place)).cloned();
         let store = prepared.as_ref().map(|prepared| Arc::new(prepared.revealed.clone()) as Arc<dyn Store>);
-        let maildrops = self.maildrops.over(store.into_iter().collect());
+        let stores = store.into_iter().collect();
+        // What was recorded is answered as it was recorded: so is what is marked.
+        let exact = self.options.mode == Mode::Exact;
+        let maildrops =
+            if exact { Maildrops::new(stores).locking(false) } else { self.maildrops.over(stores) };
         let source: Arc<dyn Source> = Arc::new(maildrops.clone());
         let script = prepared.map(|prepared| {
             // After the last one the engine answers alone, but in its words.
@@ -201,13 +216,13 @@ impl Replay {
             mode,
             timing: self.options.timing,
             maildrops,
-            passwords: Arc::clone(&self.passwords),
             ledger: Arc::clone(&self.ledger),
             page,
             user: None,
             untouched: true,
             left: None,
-            fillers: std::collections::BTreeSet::new(),
+            played: None,
+            fillers: BTreeSet::new(),
         }
     }
 
@@ -218,7 +233,12 @@ impl Replay {
     }
 
     fn refusal(&self, turn: usize) -> Scene {
-        self.enter(turn, None);
+        let page = self.enter(turn, None);
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(page) = ledger.page(page) {
+            page.report.refused = true;
+        }
+        drop(ledger);
         let source: Arc<dyn Source> = Arc::new(self.maildrops.clone());
         Scene { server: Arc::clone(&self.server), source, script: Some(Box::new(Refusing)) }
     }
@@ -260,7 +280,7 @@ fn accounts(tape: &Tape, users: &[(String, Secret)]) -> Accounts {
 }
 
 /// A recorded capability list as it is true here.
-fn without_tls(taken: &mut Taken, scram: bool) {
+fn without_tls(taken: &mut Taken, scram: bool, left_out: &mut BTreeSet<String>) {
     if taken.keyword() != Keyword::Capa || taken.status != Some(Status::Ok) {
         return;
     }
@@ -269,6 +289,9 @@ fn without_tls(taken: &mut Taken, scram: bool) {
     if after == before {
         return;
     }
+    let words = |lines: &[String]| lines.iter().flat_map(|line| line.split(' ')).map(str::to_owned).collect();
+    let (had, has): (BTreeSet<String>, BTreeSet<String>) = (words(&before), words(&after));
+    left_out.extend(had.difference(&has).cloned());
     let at = taken.pieces.last().map_or(taken.at, |&(at, _)| at);
     let text = taken.text();
     let status = if text.is_empty() { "+OK\r\n".to_owned() } else { format!("+OK {text}\r\n") };
@@ -285,6 +308,7 @@ impl Responder for Refusing {
     fn greeting(&mut self) -> Option<Canned> {
         Some(Canned {
             status: Some(Status::Err),
+            challenged: false,
             pieces: vec![(0, Bytes::from_static(b"-ERR [SYS/TEMP] every recorded session was served\r\n"))],
             then: Some(Close::Finished),
         })
@@ -295,6 +319,8 @@ impl Responder for Refusing {
     }
 
     fn answered(&mut self, _: Status) {}
+
+    fn overruled(&mut self, _: Status) {}
 
     fn opened(&mut self, _: &Listing) {}
 }
