@@ -63,7 +63,7 @@ impl Proxy {
     /// The same with a command that may differ from the usual one.
     pub fn start_as(mut command: Command, upstream: SocketAddr, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        command.args(["record", "-u", &format!("pop3://{upstream}")]);
+        command.args(["record", "-l", "127.0.0.1:0", "-u", &format!("pop3://{upstream}")]);
         if !arguments.contains(&"-o") {
             command.arg("-o").arg(folder.path().join("recordings"));
         }
@@ -74,12 +74,12 @@ impl Proxy {
     /// Another verb that listens: `serve`, `replay`.
     pub fn verb(verb: &str, arguments: &[&str]) -> Self {
         let mut command = poptape();
-        command.arg(verb).args(arguments);
+        command.args([verb, "-l", "127.0.0.1:0"]).args(arguments);
         Self::run(command, tempfile::tempdir().unwrap())
     }
 
     fn run(mut command: Command, folder: tempfile::TempDir) -> Self {
-        command.args(["-l", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Running(command.spawn().unwrap());
         let mut lines = BufReader::new(child.0.stderr.take().unwrap());
         let (address, before) = ready(&mut lines);

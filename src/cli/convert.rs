@@ -1,13 +1,13 @@
 //! `poptape convert`: a recording in another form, by the name of the output.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::failure::{Failure, Verdict};
 use super::input::play_file;
-use super::output::warn;
+use super::output::{warn, whole_file};
 use crate::recording::Entry;
 use crate::recording::format::json::Json;
 use crate::recording::format::{FORMATS, Format as _, Writer};
@@ -67,27 +67,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     }
 }
 
-/// Writes a file that is seen whole or not at all.
+/// Writes a file, for nobody else to read.
 fn file(
     output: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<Verdict, Failure>,
 ) -> Result<Verdict, Failure> {
-    let cannot = |error: io::Error| Failure::writing(output, &error);
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    let result = new_file(&draft).map_err(cannot).and_then(|file| {
-        let mut file = BufWriter::new(file);
-        let verdict = write(&mut file)?;
-        file.flush().map_err(cannot)?;
-        std::fs::rename(&draft, output).map_err(cannot)?;
-        Ok(verdict)
-    });
-    if result.is_err() {
-        // What is left behind is only a draft.
-        let _ = std::fs::remove_file(&draft);
-    }
-    result
+    whole_file(output, new_file, write)
 }
 
 fn stream(

@@ -132,7 +132,7 @@ fn ready(listeners: &[Listener], file: Option<&Path>) -> Result<(), Failure> {
         lines = format!("{lines}ready {}\n", url(listener.address));
     }
     if let Some(path) = file {
-        write_whole(path, lines.as_bytes()).map_err(|error| Failure::writing(path, &error))?;
+        write_whole(path, lines.as_bytes())?;
     }
     say(lines.trim_end());
     Ok(())

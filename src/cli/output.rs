@@ -1,6 +1,7 @@
 //! Standard output and standard error: the only place that prints.
 
-use std::io::{self, ErrorKind, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use super::failure::{Failure, Verdict};
@@ -36,14 +37,39 @@ pub(super) fn warn(message: &str) {
     say(&format!("poptape: warning: {message}"));
 }
 
-/// A file that is seen whole or not at all.
-pub(super) fn write_whole(path: &Path, octets: &[u8]) -> io::Result<()> {
+/// Writes a file that is seen whole or not at all. What is there and is no file, a device or a pipe, is written to as it
+/// is and never replaced.
+pub(super) fn whole_file<T>(
+    path: &Path,
+    create: fn(&Path) -> io::Result<File>,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let cannot = |error: io::Error| Failure::writing(path, &error);
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        let mut device = OpenOptions::new().write(true).open(path).map_err(cannot)?;
+        return write(&mut device);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    let mut file = std::fs::File::create(&draft)?;
-    file.write_all(octets).and_then(|()| std::fs::rename(&draft, path)).inspect_err(|_| {
+    let result = create(&draft).map_err(cannot).and_then(|file| {
+        let mut file = BufWriter::new(file);
+        let written = write(&mut file)?;
+        file.flush().and_then(|()| std::fs::rename(&draft, path)).map_err(cannot)?;
+        Ok(written)
+    });
+    if result.is_err() {
         // What is left behind is only a draft.
         let _ = std::fs::remove_file(&draft);
-    })
+    }
+    result
+}
+
+/// The same with all that there is to write.
+pub(super) fn write_whole(path: &Path, octets: &[u8]) -> Result<(), Failure> {
+    whole_file(
+        path,
+        |path| File::create(path),
+        |file| file.write_all(octets).map_err(|error| Failure::writing(path, &error)),
+    )
 }

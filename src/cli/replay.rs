@@ -183,5 +183,5 @@ fn tell(report: &Report, file: Option<&Path>) -> Result<(), Failure> {
     if path == Path::new("-") {
         return print(text.as_bytes()).map(|_| ());
     }
-    write_whole(path, text.as_bytes()).map_err(|error| Failure::writing(path, &error))
+    write_whole(path, text.as_bytes())
 }

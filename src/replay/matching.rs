@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::revealed::{Marks, follow, number};
-use super::tape::{Taken, Taped};
+use super::tape::{Taken, Taped, could_be_payload};
 use crate::pop3::secret::MASK;
 use crate::pop3::{Command, Keyword, State, Status};
 
@@ -268,6 +268,9 @@ fn key(line: &[u8]) -> Vec<u8> {
     if command.keyword == Keyword::Auth {
         let mechanism = command.words().next().unwrap_or_default();
         return [b"AUTH ", &mechanism.to_ascii_uppercase()[..]].concat();
+    }
+    if could_be_payload(line) {
+        return MASK.to_vec();
     }
     let end = command.hidden(line).map_or(line.len(), |hidden| hidden.start);
     let arguments = line[..end].trim_ascii_end();

@@ -91,12 +91,14 @@ impl Revealed {
     pub(super) fn of(turn: usize, taped: &Taped, ids: &Ids) -> Self {
         let Found { mut known, stat, deleted } = found(taped);
         let shown = known.keys().next_back().copied().unwrap_or(0);
-        let count = shown.max(stat.map_or(0, |(count, _)| count).min(shown + MAX_UNKNOWN));
+        let count = shown.max(stat.as_ref().map_or(0, |stat| stat.count).min(shown + MAX_UNKNOWN));
         let mut texts: Vec<Known> = (1..=count).map(|n| known.remove(&n).unwrap_or_default()).collect();
         for known in &mut texts {
             known.settle();
         }
-        share(&mut texts, stat.and_then(|(_, octets)| octets));
+        if let Some(stat) = &stat {
+            share(&mut texts, stat);
+        }
         let (mut made, mut seen) = (ContentIds::default(), BTreeSet::new());
         let listing = texts.iter().enumerate().map(|(place, known)| {
             let size = known.size.unwrap_or(UNKNOWN_SIZE);
@@ -171,35 +173,42 @@ pub fn store(tape: &Tape) -> (Arc<dyn Store>, usize) {
     (Arc::new(revealed), in_part)
 }
 
+/// Totals.
+struct Stat {
+    /// How many messages there were at login.
+    count: usize,
+    /// The octets of those that were not marked.
+    octets: u64,
+    /// The numbers that were.
+    without: Marks,
+}
+
 /// What a session shows.
 struct Found {
     /// What listings and messages say, by number.
     known: BTreeMap<usize, Known>,
-    /// How many messages there were, and their octets where that is known.
-    stat: Option<(usize, Option<u64>)>,
+    /// What STAT said, or the answer to the login.
+    stat: Option<Stat>,
     /// The numbers that were marked when QUIT was accepted.
     deleted: Marks,
 }
 
 fn found(taped: &Taped) -> Found {
     let (mut known, mut marks) = (BTreeMap::<usize, Known>::new(), Marks::new());
-    let mut stat: Option<(usize, Option<u64>)> = None;
+    let mut stat: Option<Stat> = None;
     let (mut deleted, mut greeted) = (Marks::new(), None);
     for taken in &taped.exchanges {
         if taken.state == State::Transaction && taken.status == Some(Status::Ok) {
             let text = taken.text();
             match (taken.keyword(), number(taken, 0)) {
                 (Keyword::Stat, _) => {
-                    // What is marked is in neither number (RFC 1939 section 5).
-                    let clean = marks.is_empty();
-                    let told = pair(text.as_bytes()).map(|(count, octets)| {
-                        (count.saturating_add(marks.len()), octets.parse().ok().filter(|_| clean))
+                    // What is marked is in neither number (RFC 1939 section 5). The one with fewest marks says most.
+                    let told = pair(text.as_bytes()).and_then(|(count, octets)| {
+                        Some((count.saturating_add(marks.len()), octets.parse().ok()?))
                     });
-                    stat = if clean {
-                        stat.filter(|(_, octets)| octets.is_some()).or(told)
-                    } else {
-                        stat.or(told)
-                    };
+                    let told = told.map(|(count, octets)| Stat { count, octets, without: marks.clone() });
+                    let better = stat.as_ref().is_none_or(|stat| marks.len() < stat.without.len());
+                    stat = if better { told.or(stat) } else { stat };
                 }
                 (Keyword::Quit, _) => deleted.clone_from(&marks),
                 (Keyword::List, None) => listed(taken, |n, word| {
@@ -246,7 +255,7 @@ fn found(taped: &Taped) -> Found {
     }
     let most = known.len() + MAX_UNKNOWN;
     known.retain(|&n, _| (1..=most).contains(&n));
-    let stat = stat.or(greeted.map(|(count, octets)| (count, Some(octets))));
+    let stat = stat.or(greeted.map(|(count, octets)| Stat { count, octets, without: Marks::new() }));
     Found { known, stat, deleted }
 }
 
@@ -274,12 +283,18 @@ fn pair(text: &[u8]) -> Option<(usize, String)> {
 }
 
 /// Gives messages whose size is not known what STAT's octets leave for them.
-fn share(texts: &mut [Known], octets: Option<u64>) {
-    let sum = texts.iter().filter_map(|known| known.size).fold(0u64, u64::saturating_add);
-    let unknown = texts.iter().filter(|known| known.size.is_none()).count() as u64;
-    let (Some(left), true) = (octets.and_then(|octets| octets.checked_sub(sum)), unknown > 0) else { return };
+fn share(texts: &mut [Known], stat: &Stat) {
+    let mut counted: Vec<_> = (1..)
+        .zip(texts.iter_mut())
+        .filter(|(n, _)| !stat.without.contains(n))
+        .map(|(_, known)| known)
+        .collect();
+    let sum = counted.iter().filter_map(|known| known.size).fold(0u64, u64::saturating_add);
+    counted.retain(|known| known.size.is_none());
+    let unknown = counted.len() as u64;
+    let (Some(left), true) = (stat.octets.checked_sub(sum), unknown > 0) else { return };
     let (each, more) = (left / unknown, left % unknown);
-    for (place, known) in (0..).zip(texts.iter_mut().filter(|known| known.size.is_none())) {
+    for (place, known) in (0..).zip(counted) {
         known.size = Some((each + u64::from(place < more)).min(MAX_SIZE));
     }
 }

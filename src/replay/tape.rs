@@ -187,12 +187,18 @@ impl Taken {
     }
 }
 
+/// Whether a line could be a SASL payload that nobody asked for, base64 or masked.
+pub(super) fn could_be_payload(line: &[u8]) -> bool {
+    let is_base64 = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=');
+    let payload = line.len() >= 8 && line.len().is_multiple_of(4) && line.iter().all(is_base64);
+    (payload || line == MASK) && Command::parse(line).keyword == Keyword::Unknown
+}
+
 /// A command as it may be shown: without its secret, and without what could be one, a SASL payload that nobody asked
 /// for.
 pub(super) fn shown(line: &[u8]) -> String {
     let command = Command::parse(line);
-    let is_payload = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=');
-    if command.keyword == Keyword::Unknown && line.len() > 8 && line.iter().all(is_payload) {
+    if could_be_payload(line) {
         return String::from_utf8_lossy(MASK).into_owned();
     }
     match command.hidden(line) {

@@ -41,6 +41,31 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// A device is written to, and stays one: this once replaced /dev/null.
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.json");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    for arguments in
+        [&["convert", "recordings/seed.json"][..], &["replay", "recordings/seed.json", "--quiet", "--report"]]
+    {
+        let mut command = poptape();
+        command.args(arguments).arg(&pipe);
+        if arguments[0] == "replay" {
+            command.args(["--", "true"]);
+        }
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        // Opening it waits for the writer, and reading for what it writes.
+        let read = std::fs::read_to_string(&pipe).unwrap();
+        assert!(read.starts_with('{'), "{read}");
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert!(pipe.metadata().unwrap().file_type().is_fifo());
+    }
+}
+
 #[test]
 fn standard_input_is_a_recording_too() {
     let file = std::fs::File::open("recordings/seed.json").unwrap();
