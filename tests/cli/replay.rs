@@ -48,6 +48,8 @@ QUIT'''.splitlines():
 #[test]
 fn strictness_is_an_exit_code() {
     let early = WHOLE.replace("STAT\nLIST\n", "STAT\n");
+    // Refused, it ends where it began.
+    let twice = format!("{WHOLE}\ntry:\n{}\nexcept OSError: pass\n", WHOLE.replace('\n', "\n    "));
     for (arguments, client, code) in [
         (&["--mode", "exact"][..], WHOLE, 0),
         (&["--require-all"], WHOLE, 0),
@@ -57,6 +59,11 @@ fn strictness_is_an_exit_code() {
         (&["--mode", "exact"], &early, 1),
         (&["--mode", "engine"], &early, 0),
         (&["--require-all"], "raise SystemExit(7)", 7),
+        // A session more than was recorded.
+        (&["--mode", "exact"], &twice, 1),
+        (&["--require-all"], &twice, 1),
+        (&["--require-all", "--after-last", "refuse"], &twice, 1),
+        (&[], &twice, 0),
     ] {
         let output = replay(arguments, &suite(client));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
@@ -134,6 +141,8 @@ fn what_cannot_be_replayed_is_said_with_exit_code_2() {
         (&["replay", SEED, "--timing", "soon"], "x10"),
         (&["replay", SEED, "--timing", "x0"], "x10"),
         (&["replay", SEED, "--user", "kcope"], "NAME:PASSWORD"),
+        (&["replay", SEED, "--mode", "engine", "--require-all"], "leave one of the two out"),
+        (&["replay", SEED, "--report", "no/such/report.json"], "no/such"),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
