@@ -60,7 +60,8 @@ fn base(tape: &Tape) -> Policy {
     let has_capa =
         exchanges().any(|taken| taken.keyword() == Keyword::Capa && taken.status == Some(Status::Ok));
     let speaks = exchanges().any(|taken| {
-        taken.status == Some(Status::Ok) && taken.text().bytes().any(|octet| octet.is_ascii_alphabetic())
+        let talk = taken.keyword() != Keyword::Uidl && taken.status == Some(Status::Ok);
+        talk && taken.text().bytes().any(|octet| octet.is_ascii_alphabetic())
     });
     let known = known.filter(|known| known.greets != Some("") || !has_capa && !speaks);
     let profile = known.and_then(|personality| Profile::parse("", Some(personality.name)).ok());
