@@ -12,6 +12,9 @@ use poptape::recording::file::Input;
 use poptape::replay::{AfterLast, Mode, Options, Replay, Tape, Timing};
 use poptape::wire::{Action, Close, Input as Happening, Machine, Micros, Side};
 
+/// After so many microseconds of silence a session is closed: not while a client of these tests thinks.
+const SILENCE: Micros = 600_000_000;
+
 /// A client's session as it is held, with virtual time.
 struct Session {
     engine: Engine,
@@ -41,7 +44,7 @@ impl Session {
         while !next.is_empty() || self.alarm.is_some() {
             let input = if next.is_empty() {
                 // The timer against silence comes only when nothing else does: not here.
-                let Some(at) = self.alarm.take().filter(|at| *at - self.now < 60_000_000) else { break };
+                let Some(at) = self.alarm.take().filter(|at| *at - self.now != SILENCE) else { break };
                 self.now = at;
                 Happening::Woke
             } else {

@@ -359,8 +359,9 @@ impl Engine {
         }
         while let Some((_, octets)) = self.later.pop_front_if(|(due, _)| *due <= now) {
             self.output.octets(octets);
-            // Each in a packet of its own, as it was recorded.
+            // Each in a packet of its own, as it was recorded. The client is not silent while it is to wait.
             self.output.flush(actions);
+            self.active = now;
         }
         // Without a word (RFC 1939 section 3), and nothing is removed.
         if self.stage.listens() && self.deadline().is_some_and(|deadline| deadline <= now) {
