@@ -102,6 +102,22 @@ fn a_maildrop_is_open_once_unless_told_otherwise() {
     }
 }
 
+/// The lock of a client that has stopped to read in the middle of a message goes with its patience.
+#[test]
+fn who_does_not_read_loses_the_maildrop() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("1.eml"), "a line of sixteen\n".repeat(2 << 20)).unwrap();
+    let server = serve(folder.path(), &["--quiet", "--idle-timeout", "1"]);
+    let mut deaf = Client::logged_in(&server);
+    assert!(deaf.ask("RETR 1").starts_with("+OK"));
+    crate::support::eventually("the lock is released", || {
+        let mut second = Client::connect(&server);
+        second.ask("USER kcope");
+        second.ask("PASS secret").starts_with("+OK")
+    });
+    server.stop();
+}
+
 #[test]
 fn flags_count_more_than_the_profile_and_that_more_than_the_personality() {
     let folder = letters(1);
@@ -235,5 +251,20 @@ fn a_large_message_is_streamed() {
     assert_eq!(client.ask("NOOP"), "+OK");
     let peak = peak(&server);
     assert!(peak < 64_000, "{peak} kB");
+    server.stop();
+}
+
+/// Whoever waits for the file must not find an earlier run's.
+#[test]
+fn a_stale_ready_file_goes_before_anything_is_bound() {
+    let folder = letters(1);
+    let ready = folder.path().join("ready");
+    fs::write(&ready, "ready pop3://127.0.0.1:1\n").unwrap();
+    let server = serve(folder.path(), &[]);
+    let busy = server.address.to_string();
+    let (file, path) = (ready.to_str().unwrap(), folder.path().to_str().unwrap());
+    let output = run(&["serve", "--user", "any", "-l", &busy, "--ready-file", file, path]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(!ready.exists());
     server.stop();
 }
