@@ -163,10 +163,7 @@ fn arrange(
     for (at, snapshot) in snapshots.iter().enumerate() {
         for (place, scan) in snapshot.scans().iter().enumerate() {
             let id = given.next().unwrap_or(&scan.unique_id);
-            let copies: &mut u32 = seen.entry(id.clone()).or_default();
-            *copies += 1;
-            let another = (*copies > 1).then(|| UniqueId::new(format!("{id}.{copies}")));
-            let unique_id = another.flatten().unwrap_or_else(|| id.clone());
+            let unique_id = unlike_those(&mut seen, id);
             if deleted.is_none_or(|deleted| !deleted.contains(&unique_id)) {
                 listing.push(Scan { unique_id, ..scan.clone() });
                 places.push((at, place));
@@ -174,6 +171,32 @@ fn arrange(
         }
     }
     (listing.into(), places)
+}
+
+/// An id that is not among those that were seen: this one, or with the first number that is free. `seen` has for
+/// each the last number it was given.
+fn unlike_those(seen: &mut HashMap<UniqueId, u32>, id: &UniqueId) -> UniqueId {
+    let Some(&(mut copies)) = seen.get(id) else {
+        seen.insert(id.clone(), 1);
+        return id.clone();
+    };
+    loop {
+        copies += 1;
+        if let Some(another) = numbered(id, copies)
+            && !seen.contains_key(&another)
+        {
+            seen.insert(id.clone(), copies);
+            seen.insert(another.clone(), 1);
+            return another;
+        }
+    }
+}
+
+/// An id with a number behind it, shortened to have room for it.
+fn numbered(id: &UniqueId, number: u32) -> Option<UniqueId> {
+    let (mut text, number) = (id.to_string(), format!(".{number}"));
+    text.truncate(UniqueId::MAX - number.len());
+    UniqueId::new(text + &number)
 }
 
 /// A user's lock, as long as it lives.
@@ -260,7 +283,7 @@ impl Maildrop for Open {
 mod tests {
     use bytes::Bytes;
 
-    use super::super::{Memory, load};
+    use super::super::{Memory, Message, load};
     use super::*;
 
     fn three() -> Maildrops {
@@ -327,6 +350,20 @@ mod tests {
         assert_eq!(both.commit(&[false, false, true, false]), Ok(()));
         assert_eq!(texts(&mut *open(&source, "kcope")), ["a\r\n", "b\r\n", "b\r\n"]);
         assert_eq!(open(&source, "mrose").listing().len(), 2);
+    }
+
+    #[test]
+    fn made_up_ids_meet_no_other() {
+        let long = "x".repeat(70);
+        let store = |ids: &[&str]| {
+            let message = |id: &&str| Message::new("a", UniqueId::new(*id).unwrap());
+            Arc::new(Memory::new(ids.iter().map(message).collect::<Vec<_>>())) as Arc<dyn Store>
+        };
+        let stores = vec![store(&["a", "a.2", &long]), store(&["a", "a.3", &long]), store(&["a"])];
+        let listing = open(&Maildrops::new(stores), "kcope").listing();
+        let ids: Vec<_> = listing.iter().map(|scan| scan.unique_id.to_string()).collect();
+        let shortened = format!("{}.2", "x".repeat(68));
+        assert_eq!(ids, ["a", "a.2", &long, "a.3", "a.3.2", &shortened, "a.4"]);
     }
 
     #[test]
