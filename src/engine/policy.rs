@@ -55,7 +55,7 @@ pub struct Policy {
     pub wording: Wording,
     /// Whether STLS is offered (RFC 2595 section 4).
     #[serde(skip)]
-    pub stls: bool,
+    pub(crate) stls: bool,
 }
 
 impl Default for Policy {
