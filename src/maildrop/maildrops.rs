@@ -106,10 +106,11 @@ impl Maildrops {
 
     /// By which name a user's maildrop is locked and remembered: two names of the same stores are one user.
     fn holder<'a>(&'a self, user: &'a str) -> &'a str {
-        // The last one is a user's own, whatever common ones stand before it.
         let own = &self.shared.own;
-        let Some(mine) = own.get(user).and_then(|stores| stores.last()) else { return user };
-        let is_mine = |stores: &[Arc<dyn Store>]| stores.last().is_some_and(|one| Arc::ptr_eq(one, mine));
+        let Some(mine) = own.get(user) else { return user };
+        let is_mine = |stores: &[Arc<dyn Store>]| {
+            stores.len() == mine.len() && stores.iter().zip(mine).all(|(one, other)| Arc::ptr_eq(one, other))
+        };
         own.iter().find(|(_, stores)| is_mine(stores)).map_or(user, |(name, _)| name)
     }
 
@@ -375,6 +376,17 @@ mod tests {
         assert_eq!(source.open("ada@example.org").err(), Some(OpenError::InUse));
         assert_eq!(first.commit(&[true]), Ok(()));
         assert_eq!(open(&source, "ada@example.org").listing().len(), 0);
+    }
+
+    #[test]
+    fn names_that_share_only_some_stores_are_two_users() {
+        let store = || Arc::new(Memory::new(load(["a"]))) as Arc<dyn Store>;
+        let (ada, common) = (store(), store());
+        let names = [("ada", vec![ada, Arc::clone(&common)]), ("eve", vec![store(), common])];
+        let names = names.map(|(name, stores)| (name.to_owned(), stores));
+        let source = Maildrops::with_own(Vec::new(), BTreeMap::from(names));
+        let _first = open(&source, "ada");
+        open(&source, "eve");
     }
 
     #[test]

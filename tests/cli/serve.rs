@@ -182,6 +182,22 @@ fn sources_are_put_one_behind_the_other() {
 }
 
 #[test]
+fn the_order_of_sources_holds_also_for_users_with_some_of_their_own() {
+    let (common, users) = (letters(1), tempfile::tempdir().unwrap());
+    let inbox = users.path().join("kcope@example.org/INBOX");
+    fs::create_dir_all(&inbox).unwrap();
+    fs::write(inbox.join("1.eml"), "Subject: own\n\n").unwrap();
+    let first = |one: &Path, two: &Path| {
+        let server = serve(one, &[two.to_str().unwrap()]);
+        let first = Client::logged_in(&server).body("RETR 1");
+        server.stop();
+        first
+    };
+    assert!(first(common.path(), users.path()).starts_with("Subject: 1"));
+    assert!(first(users.path(), common.path()).starts_with("Subject: own"));
+}
+
+#[test]
 fn a_recording_is_a_source() {
     for (path, stat, subject) in [
         ("recordings/seed.json", "+OK 2 320", "From: Ada"),
