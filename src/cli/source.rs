@@ -15,17 +15,21 @@ use crate::replay::{Tape, store};
 type Stores = Vec<Arc<dyn Store>>;
 
 /// Puts the sources one behind the other, in the order given. A recording that can be read only in part is a finding.
-pub(super) fn maildrops(paths: &[PathBuf], quoting: Quoting) -> Result<(Maildrops, Verdict), Failure> {
+pub(super) fn maildrops(
+    paths: &[PathBuf],
+    quoting: Quoting,
+    writable: bool,
+) -> Result<(Maildrops, Verdict), Failure> {
     let (mut common, mut own) = (Stores::new(), BTreeMap::<String, Stores>::new());
     let mut verdict = Verdict::Clean;
     for path in paths {
         match open(path, quoting) {
             // A recording begins like nothing else, and a folder of them is no other kind of folder.
             _ if is_recording(path) => {
-                add_for_all(&mut common, &mut own, &[recorded(path, &mut verdict)?]);
+                add_for_all(&mut common, &mut own, &[recorded(path, writable, &mut verdict)?]);
             }
             Err(SourceError::Unknown { .. }) if has_recordings(path) => {
-                add_for_all(&mut common, &mut own, &[recorded(path, &mut verdict)?]);
+                add_for_all(&mut common, &mut own, &[recorded(path, writable, &mut verdict)?]);
             }
             Ok(Opened::Common(stores)) => add_for_all(&mut common, &mut own, &stores),
             Ok(Opened::Own(users)) => {
@@ -60,7 +64,13 @@ fn has_recordings(path: &Path) -> bool {
 }
 
 /// The messages that recordings show.
-fn recorded(path: &Path, verdict: &mut Verdict) -> Result<Arc<dyn Store>, Failure> {
+fn recorded(path: &Path, writable: bool, verdict: &mut Verdict) -> Result<Arc<dyn Store>, Failure> {
+    if writable {
+        return Err(Failure::usage(format!(
+            "--writable: {} is a recording, and nothing is removed from one; without the flag deletions hold for the run",
+            path.display()
+        )));
+    }
     let (tape, warnings) = Tape::open([path]).map_err(Failure::usage)?;
     for warning in &warnings {
         warn(warning);
