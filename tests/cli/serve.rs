@@ -153,6 +153,9 @@ fn what_is_wrong_is_said_with_exit_code_2() {
     let path = folder.path().to_str().unwrap();
     let bad = folder.path().join("bad.toml");
     fs::write(&bad, "hots = 1").unwrap();
+    let ids = folder.path().join("ids.toml");
+    fs::write(&ids, "unique-ids = [\"a\"]").unwrap();
+    let ids = ids.to_str().unwrap();
     for (arguments, says) in [
         (&["serve", path][..], "nobody could log in"),
         (&["serve", "--user", "kcope", path], "NAME:PASSWORD"),
@@ -160,12 +163,18 @@ fn what_is_wrong_is_said_with_exit_code_2() {
         (&["serve", "--user", "any", "Cargo.toml"], "neither a Maildir"),
         (&["serve", "--user", "any", "--profile", bad.to_str().unwrap(), path], "hots"),
         (&["serve", "--user", "any", "--disable", "XYZZY", path], "XYZZY"),
+        (&["serve", "--user", "any", "--writable", "recordings/seed.json"], "seed.json is a recording"),
+        (&["serve", "--user", "any", "--writable", "--profile", ids, path], "unique-ids go by position"),
+        (&["serve", "--user", "any", "--expire", "soon", path], "days or \"never\""),
         (&["serve", "--user", "any", "--personality", "exchange", path], "possible values"),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(text(&output.stderr).contains(says), "{arguments:?}: {}", text(&output.stderr));
     }
+    // A mistake in a flag shows no password.
+    let stderr = text(&run(&["serve", "--user", ":hunter2", path]).stderr);
+    assert!(stderr.contains("NAME:PASSWORD") && !stderr.contains("hunter2"), "{stderr}");
 }
 
 #[test]
