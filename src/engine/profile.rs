@@ -170,8 +170,8 @@ fn members<T: DeserializeOwned>(table: Map<String, Value>) -> Result<T, ProfileE
         // Of an unknown member the text has the name already, and the members of `Policy` to choose from.
         let nested = ["quirks", "wording", "capabilities"].iter().any(|table| path.starts_with(table));
         if !nested && text.split(',').next().is_some_and(|beginning| names.contains(beginning)) {
-            let rest: String = REST.iter().map(|name| format!(", `{name}`")).collect();
-            return ProfileError::Member(format!("{text}{rest}, `personality`"));
+            let rest = REST.join("`, `");
+            return ProfileError::Member(format!("{text}, `{rest}`, `personality`"));
         }
         ProfileError::Member(if path == "." { text } else { format!("{path}: {text}") })
     })
