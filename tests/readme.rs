@@ -118,7 +118,8 @@ fn the_examples_for_test_suites_work() {
 /// What serde says of a member that does not exist lists those that do.
 #[test]
 fn the_profile_has_every_setting() {
-    let profile = std::fs::read_to_string("tests/readme/profile.toml").unwrap();
+    // Each setting begins a line, the first one too.
+    let profile = format!("\n{}", std::fs::read_to_string("tests/readme/profile.toml").unwrap());
     Profile::parse(&profile, None).unwrap();
     for table in ["", "[capabilities]", "[quirks]"] {
         let error = Profile::parse(&format!("{table}\nno-such-setting = 1"), None).unwrap_err().to_string();

@@ -40,7 +40,8 @@ fn room(path: &Path) -> (String, String) {
     let inside = path.strip_prefix("src").unwrap();
     let room = inside.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned();
     let text = std::fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    // Where `mod tests;` stands the tests are a file of their own, and code follows.
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code =
         code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     (room, code)

@@ -71,6 +71,9 @@ impl Front {
         usual_port: bool,
         serve: impl FnOnce(Vec<Listener>, Until) -> F,
     ) -> Result<Verdict, Failure> {
+        if let Some(path) = &self.ready_file {
+            remove_stale(path)?;
+        }
         let mut listeners = Vec::new();
         for address in self.addresses(usual_port) {
             listeners.push(bind(address).await?);
@@ -120,6 +123,14 @@ pub(super) async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
         };
         Failure::runtime(format!("cannot listen on {address}: {error}{hint}"))
     })
+}
+
+/// Removes the ready file of an earlier run: whoever waits for it waits for this one's.
+fn remove_stale(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::writing(path, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Says that a listener is ready, in the one form that scripts wait for.

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
 use super::host::{Host, Observed};
+use super::output::warn;
 use super::settings::Settings;
 use super::source;
 use crate::engine::{Scene, Server};
@@ -65,13 +66,19 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let accounts = arguments.settings.accounts(&profile)?.ok_or_else(|| {
         Failure::usage("nobody could log in: give --user NAME:PASSWORD, or --user any to let everybody in")
     })?;
-    let (maildrops, verdict) = source::maildrops(&arguments.sources, quoting)?;
     let unique_ids = profile.unique_ids().map_err(Failure::usage)?;
+    if arguments.writable && !unique_ids.is_empty() {
+        return Err(Failure::usage(
+            "--writable: the profile's unique-ids go by position, and would move to other messages after a deletion",
+        ));
+    }
+    let (maildrops, verdict) = source::maildrops(&arguments.sources, quoting, arguments.writable)?;
     let maildrops = maildrops
         .reset(profile.rest.reset.unwrap_or_default())
         .locking(!profile.rest.shared)
         .writable(arguments.writable)
-        .unique_ids(unique_ids);
+        .unique_ids(unique_ids)
+        .on_trouble(Arc::new(|trouble| warn(&trouble)));
     let server = Arc::new(Server { policy: profile.policy, accounts });
     let source: Arc<dyn Source> = Arc::new(maildrops);
     let scene = move |_| Scene { server: Arc::clone(&server), source: Arc::clone(&source), script: None };

@@ -132,12 +132,14 @@ impl Settings {
     }
 }
 
-/// A user as given on the command line.
+/// A user as given on the command line. What is wrong is not shown: it may be a password.
 pub(super) fn name_and_password(user: &str) -> Result<(String, Secret), Failure> {
     match user.split_once(':') {
         Some((name, password)) if !name.is_empty() && !password.is_empty() => {
             Ok((name.to_owned(), Secret::new(password)))
         }
-        _ => Err(Failure::usage(format!("--user {user:?} is not of the form NAME:PASSWORD"))),
+        _ => Err(Failure::usage(
+            "--user is given what is not of the form NAME:PASSWORD, with something in both",
+        )),
     }
 }

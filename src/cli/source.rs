@@ -12,24 +12,30 @@ use crate::maildrop::{Maildrops, Store};
 use crate::recording::file::{Input, recordings};
 use crate::replay::{Tape, store};
 
-/// Puts the sources one behind the other. A recording that can be read only in part is a finding.
-pub(super) fn maildrops(paths: &[PathBuf], quoting: Quoting) -> Result<(Maildrops, Verdict), Failure> {
-    let mut common: Vec<Arc<dyn Store>> = Vec::new();
-    let mut own: BTreeMap<String, Vec<Arc<dyn Store>>> = BTreeMap::new();
+type Stores = Vec<Arc<dyn Store>>;
+
+/// Puts the sources one behind the other, in the order given. A recording that can be read only in part is a finding.
+pub(super) fn maildrops(
+    paths: &[PathBuf],
+    quoting: Quoting,
+    writable: bool,
+) -> Result<(Maildrops, Verdict), Failure> {
+    let (mut common, mut own) = (Stores::new(), BTreeMap::<String, Stores>::new());
     let mut verdict = Verdict::Clean;
     for path in paths {
         match open(path, quoting) {
             // A recording begins like nothing else, and a folder of them is no other kind of folder.
             _ if is_recording(path) => {
-                common.push(recorded(path, &mut verdict)?);
+                add_for_all(&mut common, &mut own, &[recorded(path, writable, &mut verdict)?]);
             }
             Err(SourceError::Unknown { .. }) if has_recordings(path) => {
-                common.push(recorded(path, &mut verdict)?);
+                add_for_all(&mut common, &mut own, &[recorded(path, writable, &mut verdict)?]);
             }
-            Ok(Opened::Common(stores)) => common.extend(stores),
+            Ok(Opened::Common(stores)) => add_for_all(&mut common, &mut own, &stores),
             Ok(Opened::Own(users)) => {
                 for (user, stores) in users {
-                    own.entry(user).or_default().extend(stores);
+                    // A user with messages of their own has the common ones too.
+                    own.entry(user).or_insert_with(|| common.clone()).extend(stores);
                 }
             }
             Err(SourceError::Unknown { path }) => {
@@ -39,11 +45,14 @@ pub(super) fn maildrops(paths: &[PathBuf], quoting: Quoting) -> Result<(Maildrop
             Err(error) => return Err(Failure::usage(error)),
         }
     }
-    // A user with messages of their own has the common ones too.
-    for stores in own.values_mut() {
-        stores.splice(0..0, common.iter().cloned());
-    }
     Ok((Maildrops::with_own(common, own), verdict))
+}
+
+/// Puts stores behind what every user has so far.
+fn add_for_all(common: &mut Stores, own: &mut BTreeMap<String, Stores>, stores: &[Arc<dyn Store>]) {
+    for list in own.values_mut().chain([common]) {
+        list.extend(stores.iter().cloned());
+    }
 }
 
 fn is_recording(path: &Path) -> bool {
@@ -55,7 +64,13 @@ fn has_recordings(path: &Path) -> bool {
 }
 
 /// The messages that recordings show.
-fn recorded(path: &Path, verdict: &mut Verdict) -> Result<Arc<dyn Store>, Failure> {
+fn recorded(path: &Path, writable: bool, verdict: &mut Verdict) -> Result<Arc<dyn Store>, Failure> {
+    if writable {
+        return Err(Failure::usage(format!(
+            "--writable: {} is a recording, and nothing is removed from one; without the flag deletions hold for the run",
+            path.display()
+        )));
+    }
     let (tape, warnings) = Tape::open([path]).map_err(Failure::usage)?;
     for warning in &warnings {
         warn(warning);

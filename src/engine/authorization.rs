@@ -170,11 +170,14 @@ impl Authorization {
         canned: Option<Canned>,
     ) -> Result<Turn, Refusal> {
         let about = |say| Refusal::about(say, Facts { user: Some(user.clone()), ..Facts::default() });
+        // A listed one is told once the password is right (RFC 3206 section 4); the others have none that could be.
+        if let Some(text) = service.policy().refused.get(&user)
+            && (proven || service.server.accounts.password(&user).is_none())
+        {
+            return Ok(Turn::text(Stage::Authorization(self), Status::Err, text.clone()));
+        }
         if !proven {
             return Err(about(refusal));
-        }
-        if let Some(text) = service.policy().refused.get(&user) {
-            return Ok(Turn::text(Stage::Authorization(self), Status::Err, text.clone()));
         }
         if !service.may_log_in_again(&user) {
             return Err(about(Say::LoginDelay));

@@ -364,8 +364,18 @@ impl Engine {
             self.active = now;
         }
         // Without a word (RFC 1939 section 3), and nothing is removed.
-        if self.stage.listens() && self.deadline().is_some_and(|deadline| deadline <= now) {
-            self.stage = Stage::Over;
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            match self.stage {
+                // What was asked for is not given while the client does not take what came before: it does not read,
+                // and must not keep the maildrop for ever. A reset, lest it takes what it has for everything.
+                Stage::Opening(_) | Stage::Sending(_) | Stage::Update(_) => {
+                    self.later.clear();
+                    self.end = Some(Close::Reset);
+                    self.stage = Stage::Over;
+                }
+                _ if self.stage.listens() => self.stage = Stage::Over,
+                _ => {}
+            }
         }
     }
 

@@ -21,6 +21,7 @@ pub struct Policy {
     /// Users whom only a digest lets in, so that their password is never sent (RFC 1939 section 13).
     pub apop_only: BTreeSet<String>,
     /// The SASL mechanisms that AUTH offers (RFC 5034), each by its name, in this order.
+    #[serde(deserialize_with = "mechanisms")]
     pub mechanisms: Vec<String>,
     /// Who the client is by its connection alone: what EXTERNAL lets in. It is offered only with it.
     pub external: Option<String>,
@@ -55,7 +56,7 @@ pub struct Policy {
     pub wording: Wording,
     /// Whether STLS is offered (RFC 2595 section 4).
     #[serde(skip)]
-    pub stls: bool,
+    pub(crate) stls: bool,
 }
 
 impl Default for Policy {
@@ -144,14 +145,41 @@ pub struct Capabilities {
 }
 
 /// How long messages are kept (RFC 2449 section 6.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expire {
     /// For good.
     Never,
     /// So many days; 0: they may go once they were retrieved.
-    #[serde(untagged)]
     Days(u32),
+}
+
+impl<'de> Deserialize<'de> for Expire {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Given {
+            Days(u32),
+            Word(String),
+        }
+        match Given::deserialize(deserializer) {
+            Ok(Given::Days(days)) => Ok(Self::Days(days)),
+            Ok(Given::Word(word)) if word == "never" => Ok(Self::Never),
+            _ => Err(D::Error::custom("it is a number of days or \"never\"")),
+        }
+    }
+}
+
+/// Names of SASL mechanisms.
+fn mechanisms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let known = || super::sasl::MECHANISMS.iter().map(|row| row.name);
+    match names.iter().find(|name| !known().any(|one| one.eq_ignore_ascii_case(name))) {
+        None => Ok(names),
+        Some(name) => Err(D::Error::custom(format!(
+            "there is no mechanism {name}; there are {}",
+            known().collect::<Vec<_>>().join(", ")
+        ))),
+    }
 }
 
 /// Command names.

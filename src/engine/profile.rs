@@ -3,12 +3,16 @@
 //! A profile is the members of [`Policy`] and [`Rest`] in one table. With `personality` it begins from that one's
 //! table; what it says itself comes before.
 
+use std::collections::{BTreeMap, HashSet};
+
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::{Map, Value};
 
 use super::accounts::{Accounts, Password};
 use super::policy::Policy;
 use crate::maildrop::{Reset, UniqueId};
+use crate::pop3::secret::Secret;
 
 /// A personality: a real server's wording and ways.
 #[derive(Debug)]
@@ -48,7 +52,8 @@ pub struct Profile {
 #[serde(default, rename_all = "kebab-case")]
 pub struct Rest {
     /// Users and their passwords.
-    pub users: std::collections::BTreeMap<String, String>,
+    #[serde(deserialize_with = "users")]
+    pub users: BTreeMap<String, Secret>,
     /// Whether everybody else is let in too, with any password.
     pub any_user: bool,
     /// Unique-ids for the messages, in their order; those that are left over have their own.
@@ -74,6 +79,15 @@ pub enum ProfileError {
     /// RFC 1939 does not allow it.
     #[error("{0:?} is not a unique-id: 1 to 70 printable ASCII characters (RFC 1939 section 7)")]
     UniqueId(String),
+    /// Two messages would have the same.
+    #[error("unique-ids has {0:?} twice")]
+    Twice(String),
+}
+
+/// Users and passwords; an error shows none of them.
+fn users<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Secret>, D::Error> {
+    let users = BTreeMap::deserialize(deserializer);
+    users.map_err(|_| D::Error::custom("it is a table of names and passwords, each a text in quotes"))
 }
 
 fn names() -> String {
@@ -121,15 +135,13 @@ impl Profile {
         merge(&mut merged, table);
         let (rest, policy): (Map<_, _>, Map<_, _>) =
             merged.into_iter().partition(|(key, _)| REST.contains(&key.as_str()));
-        let wrong = |error: serde_json::Error| ProfileError::Member(error.to_string());
-        let rest: Rest = serde_json::from_value(Value::Object(rest)).map_err(wrong)?;
-        let policy = serde_json::from_value(Value::Object(policy)).map_err(wrong)?;
+        let (rest, policy) = (members(rest)?, members(policy)?);
         Ok(Self { policy, rest })
     }
 
     /// Who may log in.
     pub fn accounts(&self) -> Accounts {
-        let users = self.rest.users.iter().map(|(user, password)| (user, Password::from(password.as_str())));
+        let users = self.rest.users.iter().map(|(user, password)| (user, Password::Is(password.clone())));
         let accounts: Accounts = users.collect();
         if self.rest.any_user {
             accounts.admit_others();
@@ -139,16 +151,43 @@ impl Profile {
 
     /// The ids of the first messages.
     pub fn unique_ids(&self) -> Result<Vec<UniqueId>, ProfileError> {
-        let ids = self.rest.unique_ids.iter();
-        ids.map(|id| UniqueId::new(id).ok_or_else(|| ProfileError::UniqueId(id.clone()))).collect()
+        let mut seen = HashSet::new();
+        let ids = self.rest.unique_ids.iter().map(|id| {
+            if !seen.insert(id) {
+                return Err(ProfileError::Twice(id.clone()));
+            }
+            UniqueId::new(id).ok_or_else(|| ProfileError::UniqueId(id.clone()))
+        });
+        ids.collect()
     }
+}
+
+/// Takes members as they are to be; what is wrong is told with its key.
+fn members<T: DeserializeOwned>(table: Map<String, Value>) -> Result<T, ProfileError> {
+    let names: HashSet<_> = table.keys().map(|name| format!("unknown field `{name}`")).collect();
+    serde_path_to_error::deserialize(Value::Object(table)).map_err(|error| {
+        let (path, text) = (error.path().to_string(), error.inner().to_string());
+        // Of an unknown member the text has the name already, and the members of `Policy` to choose from.
+        let nested = ["quirks", "wording", "capabilities"].iter().any(|table| path.starts_with(table));
+        if !nested && text.split(',').next().is_some_and(|beginning| names.contains(beginning)) {
+            let rest = REST.join("`, `");
+            return ProfileError::Member(format!("{text}, `{rest}`, `personality`"));
+        }
+        ProfileError::Member(if path == "." { text } else { format!("{path}: {text}") })
+    })
 }
 
 fn table(text: &str) -> Result<Map<String, Value>, ProfileError> {
     if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| ProfileError::Syntax(error.to_string()))
     } else {
-        toml::from_str(text).map_err(|error| ProfileError::Syntax(error.to_string()))
+        // Not the line itself, which may hold a password.
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            ProfileError::Syntax(format!("{} at line {line} column {column}", error.message().trim()))
+        })
     }
 }
 
@@ -198,7 +237,19 @@ mod tests {
             ("{", "neither TOML nor JSON"),
             ("hots = 1", "hots"),
             ("disabled = [\"XYZZY\"]", "XYZZY"),
-            ("expire = \"soon\"", "Expire"),
+            ("hots = 1", "`host`"),
+            (
+                "hots = 1",
+                "`line-limit`, `quirks`, `wording`, `users`, `any-user`, `unique-ids`, `shared`, `reset`, `personality`",
+            ),
+            ("expire = \"soon\"", "expire: it is a number of days or \"never\""),
+            ("mechanisms = [\"FOO\"]", "mechanisms: there is no mechanism FOO; there are "),
+            ("idle-timeout = \"1\"", "idle-timeout: invalid type"),
+            ("[quirks]\ndele-again = 1", "quirks.dele-again: invalid type"),
+            ("[quirks]\nhost = 1", "unknown field `host`, expected one of `blanks`"),
+            ("shared = 1", "shared: invalid type"),
+            ("[users]\nada = 1234", "users.ada: it is a table of names and passwords"),
+            ("host = \"x\"\n[users]\nada = \"hunter2", "at line 3 column "),
             ("[wording]\nhello = \"x\"", "hello"),
             ("[wording]\ndele = \"{x}\"", "{x}"),
             ("personality = \"exchange\"", "exchange"),
@@ -206,8 +257,18 @@ mod tests {
         ] {
             let error = Profile::parse(text, None).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");
+            assert!(!error.contains("hunter2") && !error.contains("1234"), "{text}: {error}");
         }
+        let twice = Profile::parse("unique-ids = [\"a\", \"b\", \"a\"]", None).unwrap();
+        assert_eq!(twice.unique_ids().unwrap_err().to_string(), "unique-ids has \"a\" twice");
         assert!(Profile::parse("unique-ids = [\"a b\"]", None).unwrap().unique_ids().is_err());
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        let profile = Profile::parse("[users]\nada = \"hunter2\"", None).unwrap();
+        let shown = format!("{profile:?}");
+        assert!(shown.contains("ada") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

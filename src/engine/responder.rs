@@ -1,7 +1,7 @@
 //! Who may answer in the engine's place: a script made from a recording. The engine keeps the session's state
 //! and does what an answer means, whoever gave it; where nobody answers, it does.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,8 +30,8 @@ pub trait Responder: Debug + Send {
     fn opened(&mut self, listing: &Listing);
 }
 
-/// A command as it stands before it is answered.
-#[derive(Debug, Clone, Copy)]
+/// A command as it stands before it is answered. Its line may hold a password and is not shown.
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// The line with its ending.
     pub line: &'a [u8],
@@ -41,6 +41,12 @@ pub struct Asked<'a> {
     pub state: State,
     /// For each message whether it is marked as deleted; empty before login.
     pub marked: &'a [bool],
+}
+
+impl Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked").field("keyword", &self.keyword).finish_non_exhaustive()
+    }
 }
 
 /// An answer as it was recorded.
@@ -65,4 +71,20 @@ pub struct Scene {
     pub source: Arc<dyn Source>,
     /// Who answers in the engine's place.
     pub script: Option<Box<dyn Responder>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        let asked = Asked {
+            line: b"PASS hunter2\r\n",
+            keyword: Keyword::Pass,
+            state: State::Authorization,
+            marked: &[],
+        };
+        assert_eq!(format!("{asked:?}"), "Asked { keyword: Pass, .. }");
+    }
 }

@@ -2,6 +2,8 @@
 //! stores of their own; locks, and deletions that do not reach a store, are kept here.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::reading::Reading;
@@ -28,6 +30,25 @@ pub struct Maildrops {
     locking: bool,
     writable: bool,
     unique_ids: Arc<[UniqueId]>,
+    trouble: Trouble,
+}
+
+/// Who is told why something cannot be read or removed: the client is only told that it cannot.
+#[derive(Clone, Default)]
+struct Trouble(Option<Arc<dyn Fn(String) + Send + Sync>>);
+
+impl Trouble {
+    fn tell(&self, what: &str, user: &str, cause: &io::Error) {
+        if let Some(tell) = &self.0 {
+            tell(format!("cannot {what} of {user}: {cause}"));
+        }
+    }
+}
+
+impl fmt::Debug for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "told" } else { "untold" })
+    }
 }
 
 #[derive(Debug)]
@@ -64,6 +85,7 @@ impl Maildrops {
             locking: true,
             writable: false,
             unique_ids: Arc::default(),
+            trouble: Trouble::default(),
         }
     }
 
@@ -85,6 +107,11 @@ impl Maildrops {
     /// Gives the first messages of each maildrop these unique-ids, in order, instead of their own.
     pub fn unique_ids(self, unique_ids: Vec<UniqueId>) -> Self {
         Self { unique_ids: unique_ids.into(), ..self }
+    }
+
+    /// Calls this with what cannot be read or removed, and why.
+    pub fn on_trouble(self, tell: Arc<dyn Fn(String) + Send + Sync>) -> Self {
+        Self { trouble: Trouble(Some(tell)), ..self }
     }
 
     /// Other stores under the same locks and deletions.
@@ -113,10 +140,14 @@ impl Maildrops {
 
     /// By which name a user's maildrop is locked and remembered: two names of the same stores are one user.
     fn holder<'a>(&'a self, user: &'a str) -> &'a str {
-        // The last one is a user's own, whatever common ones stand before it.
         let own = &self.shared.own;
-        let Some(mine) = own.get(user).and_then(|stores| stores.last()) else { return user };
-        let is_mine = |stores: &[Arc<dyn Store>]| stores.last().is_some_and(|one| Arc::ptr_eq(one, mine));
+        let Some(mine) = own.get(user) else {
+            // Deletions that reach the stores are everybody's: it is one maildrop. No user has this name.
+            return if self.writable { "" } else { user };
+        };
+        let is_mine = |stores: &[Arc<dyn Store>]| {
+            stores.len() == mine.len() && stores.iter().zip(mine).all(|(one, other)| Arc::ptr_eq(one, other))
+        };
         own.iter().find(|(_, stores)| is_mine(stores)).map_or(user, |(name, _)| name)
     }
 
@@ -134,14 +165,18 @@ impl Shared {
 
 impl Source for Maildrops {
     fn open(&self, user: &str) -> Result<Box<dyn Maildrop>, OpenError> {
-        let user = self.holder(user);
-        let lock = Lock::take(self, user)?;
+        let holder = self.holder(user);
+        let lock = Lock::take(self, holder)?;
         let snapshots = self.stores(user).iter().map(|store| store.snapshot()).collect::<Result<Vec<_>, _>>();
-        let snapshots = snapshots.map_err(|_| OpenError::Unreadable)?;
+        let snapshots = snapshots.map_err(|error| {
+            self.trouble.tell("read the maildrop", user, &error);
+            OpenError::Unreadable
+        })?;
         let users = self.shared.users();
-        let (listing, places) = arrange(&snapshots, users.deleted.get(user), &self.unique_ids);
+        let (listing, places) = arrange(&snapshots, users.deleted.get(holder), &self.unique_ids);
         drop(users);
-        Ok(Box::new(Open { lock, maildrops: self.clone(), snapshots, listing, places, reading: None }))
+        let user = user.to_owned();
+        Ok(Box::new(Open { user, lock, maildrops: self.clone(), snapshots, listing, places, reading: None }))
     }
 
     fn blocks(&self) -> bool {
@@ -170,10 +205,7 @@ fn arrange(
     for (at, snapshot) in snapshots.iter().enumerate() {
         for (place, scan) in snapshot.scans().iter().enumerate() {
             let id = given.next().unwrap_or(&scan.unique_id);
-            let copies: &mut u32 = seen.entry(id.clone()).or_default();
-            *copies += 1;
-            let another = (*copies > 1).then(|| UniqueId::new(format!("{id}.{copies}")));
-            let unique_id = another.flatten().unwrap_or_else(|| id.clone());
+            let unique_id = unlike_those(&mut seen, id);
             if deleted.is_none_or(|deleted| !deleted.contains(&unique_id)) {
                 listing.push(Scan { unique_id, ..scan.clone() });
                 places.push((at, place));
@@ -181,6 +213,32 @@ fn arrange(
         }
     }
     (listing.into(), places)
+}
+
+/// An id that is not among those that were seen: this one, or with the first number that is free. `seen` has for
+/// each the last number it was given.
+fn unlike_those(seen: &mut HashMap<UniqueId, u32>, id: &UniqueId) -> UniqueId {
+    let Some(&(mut copies)) = seen.get(id) else {
+        seen.insert(id.clone(), 1);
+        return id.clone();
+    };
+    loop {
+        copies += 1;
+        if let Some(another) = numbered(id, copies)
+            && !seen.contains_key(&another)
+        {
+            seen.insert(id.clone(), copies);
+            seen.insert(another.clone(), 1);
+            return another;
+        }
+    }
+}
+
+/// An id with a number behind it, shortened to have room for it.
+fn numbered(id: &UniqueId, number: u32) -> Option<UniqueId> {
+    let (mut text, number) = (id.to_string(), format!(".{number}"));
+    text.truncate(UniqueId::MAX - number.len());
+    UniqueId::new(text + &number)
 }
 
 /// A user's lock, as long as it lives.
@@ -212,6 +270,7 @@ impl Drop for Lock {
 /// A maildrop that a session has open.
 #[derive(Debug)]
 struct Open {
+    user: String,
     lock: Lock,
     maildrops: Maildrops,
     snapshots: Vec<Box<dyn Snapshot>>,
@@ -232,7 +291,10 @@ impl Maildrop for Open {
             reading
         } else {
             let &(snapshot, place) = self.places.get(message).ok_or(NotRead)?;
-            Reading::new(self.snapshots[snapshot].text(place).map_err(|_| NotRead)?)
+            Reading::new(self.snapshots[snapshot].text(place).map_err(|error| {
+                self.maildrops.trouble.tell("read a message", &self.user, &error);
+                NotRead
+            })?)
         };
         let piece = reading.read(from)?;
         self.reading = (!piece.last).then_some((message, reading));
@@ -251,8 +313,12 @@ impl Maildrop for Open {
             }
             let parts = self.snapshots.iter().zip(&of_each).filter(|(_, marked)| marked.contains(&true));
             // One that fails does not keep the others.
-            let failed = parts.filter(|(snapshot, marked)| snapshot.remove(marked).is_err()).count();
-            return if failed == 0 { Ok(()) } else { Err(NotRemoved) };
+            let removed = parts.map(|(snapshot, marked)| snapshot.remove(marked));
+            let failed = removed.filter_map(Result::err);
+            let failed = failed.inspect(|error| {
+                self.maildrops.trouble.tell("remove deleted messages", &self.user, error);
+            });
+            return if failed.count() == 0 { Ok(()) } else { Err(NotRemoved) };
         }
         if self.maildrops.reset == Reset::Never {
             let gone = self.listing.iter().zip(marked).filter(|&(_, &marked)| marked);
@@ -267,7 +333,7 @@ impl Maildrop for Open {
 mod tests {
     use bytes::Bytes;
 
-    use super::super::{Memory, load};
+    use super::super::{Memory, Message, load};
     use super::*;
 
     fn three() -> Maildrops {
@@ -337,6 +403,20 @@ mod tests {
     }
 
     #[test]
+    fn made_up_ids_meet_no_other() {
+        let long = "x".repeat(70);
+        let store = |ids: &[&str]| {
+            let message = |id: &&str| Message::new("a", UniqueId::new(*id).unwrap());
+            Arc::new(Memory::new(ids.iter().map(message).collect::<Vec<_>>())) as Arc<dyn Store>
+        };
+        let stores = vec![store(&["a", "a.2", &long]), store(&["a", "a.3", &long]), store(&["a"])];
+        let listing = open(&Maildrops::new(stores), "kcope").listing();
+        let ids: Vec<_> = listing.iter().map(|scan| scan.unique_id.to_string()).collect();
+        let shortened = format!("{}.2", "x".repeat(68));
+        assert_eq!(ids, ["a", "a.2", &long, "a.3", "a.3.2", &shortened, "a.4"]);
+    }
+
+    #[test]
     fn two_names_of_the_same_stores_are_one_user() {
         let store = Arc::new(Memory::new(load(["a"]))) as Arc<dyn Store>;
         let names = ["ada", "ada@example.org"].map(|name| (name.to_owned(), vec![Arc::clone(&store)]));
@@ -345,6 +425,59 @@ mod tests {
         assert_eq!(source.open("ada@example.org").err(), Some(OpenError::InUse));
         assert_eq!(first.commit(&[true]), Ok(()));
         assert_eq!(open(&source, "ada@example.org").listing().len(), 0);
+    }
+
+    #[test]
+    fn names_that_share_only_some_stores_are_two_users() {
+        let store = || Arc::new(Memory::new(load(["a"]))) as Arc<dyn Store>;
+        let (ada, common) = (store(), store());
+        let names = [("ada", vec![ada, Arc::clone(&common)]), ("eve", vec![store(), common])];
+        let names = names.map(|(name, stores)| (name.to_owned(), stores));
+        let source = Maildrops::with_own(Vec::new(), BTreeMap::from(names));
+        let _first = open(&source, "ada");
+        open(&source, "eve");
+    }
+
+    #[test]
+    fn users_of_the_same_writable_stores_have_one_maildrop() {
+        let source = three().writable(true);
+        let first = open(&source, "kcope");
+        assert_eq!(source.open("mrose").err(), Some(OpenError::InUse));
+        drop(first);
+        open(&source, "mrose");
+    }
+
+    #[test]
+    fn causes_are_told() {
+        #[derive(Debug)]
+        struct Broken;
+        impl Store for Broken {
+            fn snapshot(&self) -> io::Result<Box<dyn Snapshot>> {
+                Ok(Box::new(Self))
+            }
+        }
+        impl Snapshot for Broken {
+            fn scans(&self) -> Listing {
+                Memory::new(load(["a"])).snapshot().unwrap().scans()
+            }
+            fn text(&self, _: usize) -> io::Result<super::super::Text> {
+                Err(io::Error::other("no text"))
+            }
+            fn remove(&self, _: &[bool]) -> io::Result<()> {
+                Err(io::Error::other("no room"))
+            }
+        }
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        let source = Maildrops::new(vec![Arc::new(Broken)]).writable(true);
+        let source = source.on_trouble(Arc::new(move |trouble| tell.lock().unwrap().push(trouble)));
+        let mut maildrop = open(&source, "kcope");
+        assert_eq!(maildrop.read(0, 0), Err(NotRead));
+        assert_eq!(maildrop.commit(&[true]), Err(NotRemoved));
+        let told = told.lock().unwrap();
+        let wanted =
+            ["cannot read a message of kcope: no text", "cannot remove deleted messages of kcope: no room"];
+        assert_eq!(*told, wanted);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Messages in memory.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,12 +13,13 @@ pub struct Memory(Arc<Mutex<Held>>);
 /// The messages at one time.
 #[derive(Debug, Clone)]
 struct Held {
-    messages: Arc<[Message]>,
+    /// Each in an [`Arc`], by which it is known again: two may have the same id.
+    messages: Arc<[Arc<Message>]>,
     listing: Listing,
 }
 
-impl From<Vec<Message>> for Held {
-    fn from(messages: Vec<Message>) -> Self {
+impl From<Vec<Arc<Message>>> for Held {
+    fn from(messages: Vec<Arc<Message>>) -> Self {
         let listing = messages.iter().map(|message| message.scan().clone()).collect();
         Self { messages: messages.into(), listing }
     }
@@ -26,15 +28,16 @@ impl From<Vec<Message>> for Held {
 impl Memory {
     /// A store of these messages.
     pub fn new(messages: impl Into<Vec<Message>>) -> Self {
-        Self(Arc::new(Mutex::new(messages.into().into())))
+        let messages: Vec<_> = messages.into().into_iter().map(Arc::new).collect();
+        Self(Arc::new(Mutex::new(messages.into())))
     }
 
     /// Adds a message: sessions that log in from now on see it.
     pub fn push(&self, message: Message) {
-        self.change(|messages| messages.push(message));
+        self.change(|messages| messages.push(Arc::new(message)));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Message>)) {
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Message>>)) {
         // What is held is replaced as a whole, so a panic elsewhere has left it sound.
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut messages = held.messages.to_vec();
@@ -71,8 +74,28 @@ impl Snapshot for Seen {
 
     fn remove(&self, marked: &[bool]) -> io::Result<()> {
         let places = self.held.messages.iter().zip(marked).filter(|&(_, &marked)| marked);
-        let gone: Vec<_> = places.map(|(message, _)| message.unique_id()).collect();
-        self.store.change(|messages| messages.retain(|message| !gone.contains(&message.unique_id())));
+        let gone: HashSet<_> = places.map(|(message, _)| Arc::as_ptr(message)).collect();
+        self.store.change(|messages| messages.retain(|message| !gone.contains(&Arc::as_ptr(message))));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::UniqueId;
+    use super::*;
+
+    #[test]
+    fn messages_with_one_id_are_told_apart() {
+        let message = |text: &'static str| Message::new(text, UniqueId::new("x").unwrap());
+        let store = Memory::new(vec![message("a"), message("b"), message("c")]);
+        let seen = store.snapshot().unwrap();
+        // What came and what went meanwhile moves no place.
+        store.snapshot().unwrap().remove(&[true, false, false]).unwrap();
+        store.push(message("d"));
+        seen.remove(&[true, true, false]).unwrap();
+        let left = store.snapshot().unwrap();
+        let left: Vec<_> = (0..left.scans().len()).map(|place| left.text(place).unwrap()).collect();
+        assert!(matches!(&left[..], [Text::Whole(c), Text::Whole(d)] if c == "c\r\n" && d == "d\r\n"));
     }
 }

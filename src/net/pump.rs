@@ -66,12 +66,13 @@ pub async fn run<M: Machine>(
         reading: Side::Client,
     };
     let mut actions = Vec::new();
+    // What was asked for and is not performed yet.
+    let mut asked = None;
     let mut input = Input::Opened;
     loop {
         machine.handle(clock.now(), input, &mut actions);
         let mut connect = false;
         let mut over = false;
-        let mut asked = None;
         let mut secure = None;
         for action in actions.drain(..) {
             match action {
@@ -109,9 +110,14 @@ pub async fn run<M: Machine>(
                 },
                 _ = stop.changed() => Input::Stop,
             }
-        } else if let Some(ask) = asked {
-            // What is asked for is sent before long: until then a slow reader waits, and nothing is read.
+        } else if let Some(ask) = asked.take() {
+            // What is asked for is sent before long: until then a slow reader waits, and nothing is read. The machine
+            // is woken all the same: it may have no more patience with the reader.
             match Box::pin(sent(&mut legs, &mut stop)).await {
+                Some(Input::Woke) => {
+                    asked = Some(ask);
+                    Input::Woke
+                }
                 Some(input) => input,
                 None => Input::Told(perform(&mut attendant, ask).await),
             }
@@ -295,10 +301,7 @@ impl Legs {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Poll<Input> {
-        if let Some(timer) = &mut self.timer
-            && timer.as_mut().poll(cx).is_ready()
-        {
-            self.timer = None;
+        if self.poll_timer(cx) {
             return Poll::Ready(Input::Woke);
         }
         if let Some(lost) = self.send_on(cx) {
@@ -332,6 +335,15 @@ impl Legs {
         Poll::Pending
     }
 
+    /// Whether the timer has gone off.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let off = self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready());
+        if off {
+            self.timer = None;
+        }
+        off
+    }
+
     /// Sends what is unsent as far as it goes; gives the connection that it found lost.
     fn send_on(&mut self, cx: &mut Context<'_>) -> Option<Input> {
         for side in [Side::Client, Side::Server] {
@@ -345,8 +357,11 @@ impl Legs {
         None
     }
 
-    /// Ready once everything is sent, or a connection is lost.
+    /// Ready once everything is sent, or a connection is lost, or the timer goes off.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
+        if self.poll_timer(cx) {
+            return Poll::Ready(Some(Input::Woke));
+        }
         if let Some(lost) = self.send_on(cx) {
             return Poll::Ready(Some(lost));
         }

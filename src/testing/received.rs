@@ -36,8 +36,16 @@ impl Received {
     }
 }
 
-fn split(line: &str) -> (&str, &str) {
-    line.split_once(' ').unwrap_or((line, ""))
+/// What the parser takes for a blank, also as it stands in an escaped line.
+const BLANKS: [&str; 3] = [" ", "\t", "\\t"];
+
+/// The keyword and what follows the blank behind it, as [`Command::parse`] sees them.
+fn split(mut line: &str) -> (&str, &str) {
+    while let Some(rest) = BLANKS.iter().find_map(|blank| line.strip_prefix(blank)) {
+        line = rest;
+    }
+    let blanks = BLANKS.iter().filter_map(|blank| Some((line.find(blank)?, blank.len())));
+    blanks.min().map_or((line, ""), |(at, len)| (&line[..at], &line[at + len..]))
 }
 
 impl fmt::Display for Received {
@@ -88,6 +96,7 @@ impl fmt::Display for Times {
         match *self {
             Self { most: 0, .. } => f.write_str("never"),
             Self { least: 1, most: 1 } => f.write_str("once"),
+            Self { least: 1, most: usize::MAX } => f.write_str("once or more"),
             Self { least, most: usize::MAX } => write!(f, "{least} times or more"),
             Self { least, .. } => write!(f, "{least} times"),
         }
@@ -136,7 +145,8 @@ impl Log {
         if times.holds(count) {
             return None;
         }
-        let mut text = format!("expected {command} {times}, received it {count} times");
+        let counted = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        let mut text = format!("expected {command} {times}, received it {counted}");
         // Writing to a String cannot fail.
         let keyword = Command::parse(command.as_bytes()).keyword;
         let near = received.iter().filter(|one| one.keyword == keyword && !one.is(command));
@@ -165,6 +175,21 @@ mod tests {
         };
         assert!(received("DELE 1").is("dele") && received("dele 1").is("DELE 1"));
         assert!(!received("DELE 12").is("DELE 1") && !received("LIST").is("LIST 1"));
+        assert!(received("DELE\\t1").is("DELE") && received("DELE\\t1").is("DELE 1"));
+        assert!(received(" \\tdele 1").is("DELE\t1") && !received("DELE\\t1").is("DELE 2"));
         assert_eq!(received("TOP 1 10").arguments(), ["1", "10"]);
+    }
+
+    #[test]
+    fn how_often_is_said_in_words() {
+        let log = Log::default();
+        let line = "NOOP".to_owned();
+        let one = Received { session: 1, keyword: Keyword::Noop, line, status: None };
+        log.0.lock().unwrap().received.push(one);
+        let says = |times| log.complaint("NOOP", times).unwrap_or_default();
+        assert!(says(never()).starts_with("expected NOOP never, received it once\n"));
+        assert!(says(times(2)).starts_with("expected NOOP 2 times, received it once\n"));
+        let complaint = log.complaint("QUIT", at_least(1)).unwrap();
+        assert!(complaint.starts_with("expected QUIT once or more, received it 0 times\n"), "{complaint}");
     }
 }

@@ -13,7 +13,7 @@ use super::received::{Log, Received, Times};
 use crate::engine::{Accounts, Password, Policy, Scene, Server};
 use crate::maildrop::mbox::Quoting;
 use crate::maildrop::sources::{self, Opened, SourceError};
-use crate::maildrop::{Maildrops, Memory, Message, Source};
+use crate::maildrop::{Maildrops, Memory, Message, Source, load};
 use crate::net::listen::{Accepted, Listener, Until, serve};
 use crate::net::server::House;
 use crate::pop3::Secrets;
@@ -51,6 +51,18 @@ impl From<Vec<Message>> for Messages {
 impl From<&Path> for Messages {
     fn from(path: &Path) -> Self {
         Self::At(path.to_owned())
+    }
+}
+
+impl From<&str> for Messages {
+    fn from(path: &str) -> Self {
+        Path::new(path).into()
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Messages {
+    fn from(messages: [&str; N]) -> Self {
+        load(messages.map(str::to_owned)).into()
     }
 }
 
@@ -179,7 +191,17 @@ impl MockServer {
         Builder::new(Play::Replay(path.as_ref().to_owned()))
     }
 
-    /// A server with these messages: a [`Vec<Message>`](crate::maildrop::load), a [`Memory`], [`Maildrops`], or a path.
+    /// A server with these messages: an array of texts, a [`Vec<Message>`](crate::maildrop::load), a [`Memory`],
+    /// [`Maildrops`], or a path.
+    ///
+    /// ```
+    /// use poptape::testing::MockServer;
+    ///
+    /// let two = MockServer::serve(["Subject: tea\n\nat five\n", "Subject: cake\n\nat six\n"]).start()?;
+    /// let at_a_path = MockServer::serve("tests/readme/letters").start()?;
+    /// # assert!(two.received().is_empty() && at_a_path.received().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn serve(messages: impl Into<Messages>) -> Builder {
         Builder::new(Play::Serve(messages.into()))
     }

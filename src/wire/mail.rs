@@ -62,18 +62,18 @@ pub struct Scan {
     pub utf8: bool,
 }
 
-/// The longest unique-id (RFC 1939 section 7).
-const MAX_LEN: usize = 70;
-
 /// A unique-id: 1 to 70 printable ASCII characters without a space (RFC 1939 section 7, UIDL). A clone is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UniqueId(Arc<str>);
 
 impl UniqueId {
+    /// The longest one in octets (RFC 1939 section 7).
+    pub const MAX: usize = 70;
+
     /// Takes the id as given; None where RFC 1939 would not call it one.
     pub fn new(id: impl AsRef<str>) -> Option<Self> {
         let id = id.as_ref();
-        let legal = (1..=MAX_LEN).contains(&id.len()) && id.bytes().all(|octet| octet.is_ascii_graphic());
+        let legal = (1..=Self::MAX).contains(&id.len()) && id.bytes().all(|octet| octet.is_ascii_graphic());
         legal.then(|| Self(id.into()))
     }
 

@@ -102,6 +102,22 @@ fn a_maildrop_is_open_once_unless_told_otherwise() {
     }
 }
 
+/// The lock of a client that has stopped to read in the middle of a message goes with its patience.
+#[test]
+fn who_does_not_read_loses_the_maildrop() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("1.eml"), "a line of sixteen\n".repeat(2 << 20)).unwrap();
+    let server = serve(folder.path(), &["--quiet", "--idle-timeout", "1"]);
+    let mut deaf = Client::logged_in(&server);
+    assert!(deaf.ask("RETR 1").starts_with("+OK"));
+    crate::support::eventually("the lock is released", || {
+        let mut second = Client::connect(&server);
+        second.ask("USER kcope");
+        second.ask("PASS secret").starts_with("+OK")
+    });
+    server.stop();
+}
+
 #[test]
 fn flags_count_more_than_the_profile_and_that_more_than_the_personality() {
     let folder = letters(1);
@@ -137,6 +153,9 @@ fn what_is_wrong_is_said_with_exit_code_2() {
     let path = folder.path().to_str().unwrap();
     let bad = folder.path().join("bad.toml");
     fs::write(&bad, "hots = 1").unwrap();
+    let ids = folder.path().join("ids.toml");
+    fs::write(&ids, "unique-ids = [\"a\"]").unwrap();
+    let ids = ids.to_str().unwrap();
     for (arguments, says) in [
         (&["serve", path][..], "nobody could log in"),
         (&["serve", "--user", "kcope", path], "NAME:PASSWORD"),
@@ -144,12 +163,18 @@ fn what_is_wrong_is_said_with_exit_code_2() {
         (&["serve", "--user", "any", "Cargo.toml"], "neither a Maildir"),
         (&["serve", "--user", "any", "--profile", bad.to_str().unwrap(), path], "hots"),
         (&["serve", "--user", "any", "--disable", "XYZZY", path], "XYZZY"),
+        (&["serve", "--user", "any", "--writable", "recordings/seed.json"], "seed.json is a recording"),
+        (&["serve", "--user", "any", "--writable", "--profile", ids, path], "unique-ids go by position"),
+        (&["serve", "--user", "any", "--expire", "soon", path], "days or \"never\""),
         (&["serve", "--user", "any", "--personality", "exchange", path], "possible values"),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(text(&output.stderr).contains(says), "{arguments:?}: {}", text(&output.stderr));
     }
+    // A mistake in a flag shows no password.
+    let stderr = text(&run(&["serve", "--user", ":hunter2", path]).stderr);
+    assert!(stderr.contains("NAME:PASSWORD") && !stderr.contains("hunter2"), "{stderr}");
 }
 
 #[test]
@@ -163,6 +188,22 @@ fn sources_are_put_one_behind_the_other() {
     ids.dedup();
     assert_eq!(ids.len(), 3, "{ids:?}");
     server.stop();
+}
+
+#[test]
+fn the_order_of_sources_holds_also_for_users_with_some_of_their_own() {
+    let (common, users) = (letters(1), tempfile::tempdir().unwrap());
+    let inbox = users.path().join("kcope@example.org/INBOX");
+    fs::create_dir_all(&inbox).unwrap();
+    fs::write(inbox.join("1.eml"), "Subject: own\n\n").unwrap();
+    let first = |one: &Path, two: &Path| {
+        let server = serve(one, &[two.to_str().unwrap()]);
+        let first = Client::logged_in(&server).body("RETR 1");
+        server.stop();
+        first
+    };
+    assert!(first(common.path(), users.path()).starts_with("Subject: 1"));
+    assert!(first(users.path(), common.path()).starts_with("Subject: own"));
 }
 
 #[test]
@@ -235,5 +276,20 @@ fn a_large_message_is_streamed() {
     assert_eq!(client.ask("NOOP"), "+OK");
     let peak = peak(&server);
     assert!(peak < 64_000, "{peak} kB");
+    server.stop();
+}
+
+/// Whoever waits for the file must not find an earlier run's.
+#[test]
+fn a_stale_ready_file_goes_before_anything_is_bound() {
+    let folder = letters(1);
+    let ready = folder.path().join("ready");
+    fs::write(&ready, "ready pop3://127.0.0.1:1\n").unwrap();
+    let server = serve(folder.path(), &[]);
+    let busy = server.address.to_string();
+    let (file, path) = (ready.to_str().unwrap(), folder.path().to_str().unwrap());
+    let output = run(&["serve", "--user", "any", "-l", &busy, "--ready-file", file, path]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(!ready.exists());
     server.stop();
 }

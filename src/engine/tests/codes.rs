@@ -71,6 +71,15 @@ fn p3_099_codes_of_a_login() {
     }
 }
 
+/// A name that is refused need not be one that could log in; nobody can prove to be it.
+#[test]
+fn whom_nobody_knows_can_be_refused() {
+    let refused = [("eve".to_owned(), "[SYS/PERM] mailbox is damaged".to_owned())].into();
+    let world = World::with(&["a"], Policy { refused, ..quiet() });
+    assert_eq!(last(&world, "USER eve\r\nPASS x\r\n"), "-ERR [SYS/PERM] mailbox is damaged");
+    assert!(last(&world, "USER bob\r\nPASS x\r\n").starts_with("-ERR [AUTH]"));
+}
+
 /// P3-083, P3-099: a message that cannot be read, one that cannot be removed; the lock is gone all the same.
 #[test]
 fn p3_099_codes_after_login() {

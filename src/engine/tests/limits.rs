@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{LOGIN, Policy, Way, World, check_policy, quiet};
 use crate::maildrop::{Maildrops, Memory, Message, UniqueId};
-use crate::wire::{Close, Input, Side};
+use crate::wire::{Action, Close, Input, Machine, Side};
 
 const SECOND: u64 = 1_000_000;
 
@@ -113,6 +115,29 @@ fn p3_027_silence_before_login() {
     assert_eq!(silent(long(), login, 600), (false, true));
     assert_eq!(silent(Policy { idle_timeout: 0, ..quiet() }, login, 1_000_000), (false, false));
     assert_eq!(silent(Policy { login_timeout: Some(0), ..quiet() }, "", 1_000_000), (false, false));
+}
+
+/// A client that does not read keeps what it is sent from being sent, and the next piece from being asked for: silence
+/// that long ends the session too, and the maildrop is let go.
+#[test]
+fn silence_of_a_client_that_does_not_read() {
+    for commands in ["RETR 1\r\n", "QUIT\r\n"] {
+        let mut session = World::with(&["a"], quiet()).connect();
+        session.ask(b"USER kcope\r\nPASS secret\r\n");
+        let mut input = |at, input| {
+            let mut actions = Vec::new();
+            session.engine.handle(at, input, &mut actions);
+            actions
+        };
+        // Later than the login, so that the wake-up set then comes too early.
+        let begun = SECOND;
+        let actions = input(begun, Input::Received(Side::Client, Bytes::from(commands)));
+        assert!(matches!(actions[..], [.., Action::Ask(_)] | [.., Action::Ask(_), _]), "{actions:?}");
+        let actions = input(begun + 600 * SECOND - 1, Input::Woke);
+        assert!(matches!(actions[..], [Action::WakeAt(at)] if at == begun + 600 * SECOND), "{actions:?}");
+        let actions = input(begun + 600 * SECOND, Input::Woke);
+        assert!(matches!(actions[..], [Action::Reset(Side::Client), Action::Close]), "{actions:?}");
+    }
 }
 
 /// P3-048: one who is to come with a digest is not let in with a password, however it is sent.
