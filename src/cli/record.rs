@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         counts.errors,
         counts.up,
         counts.down,
-        if failed.is_empty() {
+        if failed.is_empty() && counts.sessions > 0 {
             format!("; see them again: poptape show {}", folder.display())
         } else {
             String::new()
