@@ -112,7 +112,7 @@ fn options(words: &str) -> Options {
 }
 
 /// Plays a case; gives it with what came of it.
-fn play(name: &str, text: &str) -> String {
+fn play(text: &str) -> String {
     let case = text.split("\nexpected:\n").next().unwrap().trim_end();
     let (mut tape, mut clients, mut chosen) = (Tape::default(), Vec::new(), Options::default());
     let mut timed = false;
@@ -159,7 +159,6 @@ fn play(name: &str, text: &str) -> String {
         writeln!(out, "{}", session.out).unwrap();
     }
     write!(out, "{}", replay.report()).unwrap();
-    assert!(out.contains("expected:"), "{name}");
     out
 }
 
@@ -168,10 +167,9 @@ fn replays_give_what_they_should() {
     let mut count = 0;
     for entry in Path::new("tests/replays").read_dir().unwrap() {
         let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).unwrap();
         let expected = std::env::current_dir().unwrap().join(&path);
-        expect_test::expect_file![expected].assert_eq(&play(&name, &text));
+        expect_test::expect_file![expected].assert_eq(&play(&text));
         count += 1;
     }
     assert!(count > 10, "only {count} cases were found");
