@@ -32,8 +32,8 @@ use crate::sink::tally::Tally;
     "  poptape record -u pop3://pop.example.org\n",
     "  poptape record -u pop.example.org:110 -l 127.0.0.1:0 --quiet -- curl -u kcope:secret {url}/1\n\n",
     "With --quiet a command has standard output for itself.\n\n",
-    "Exit codes: 0 done and clean; 2 bad usage; 3 a port, name, connection or disk failed; the command's own\n",
-    "where it fails."
+    "Exit codes: 0 done and clean; 2 bad usage; 3 a port, name, connection or disk failed; the\n",
+    "command's own where it fails."
 ))]
 pub(super) struct Arguments {
     /// The server: pop3://host[:110], or host:port. Not needed where nothing is recorded

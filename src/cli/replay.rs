@@ -20,11 +20,11 @@ use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
     "Examples:\n",
     "  poptape replay recordings/seed.json --quiet -- pytest -q\n",
     "  poptape replay --mode exact --report report.json recordings/\n\n",
-    "Any password is right where it was masked. Each session that comes is served from the next recorded one.\n",
-    "STLS is hidden and refused. No connection is ever opened.\n\n",
-    "Exit codes: 0 done and clean; 1 a client went off script with --mode exact or --require-all, or a recording\n",
-    "could be read only in part; 2 bad usage, or a recording of which nothing could be read; 3 a port or disk\n",
-    "failed; the command's own where it fails."
+    "Any password is right where it was masked. Each session that comes is served from the next\n",
+    "recorded one. STLS is hidden and refused. No connection is ever opened.\n\n",
+    "Exit codes: 0 done and clean; 1 a client went off script with --mode exact or --require-all,\n",
+    "or a recording could be read only in part; 2 bad usage, or a recording of which nothing\n",
+    "could be read; 3 a port or disk failed; the command's own where it fails."
 ))]
 pub(super) struct Arguments {
     /// Recordings, or folders of them, in the order in which they are served

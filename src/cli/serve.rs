@@ -21,18 +21,16 @@ use crate::maildrop::mbox::Quoting;
     "Examples:\n",
     "  poptape serve --user kcope:secret mail.mbox\n",
     "  poptape serve --user any --quiet letters/ -- pytest -q\n\n",
-    "A SOURCE is a recording or a folder of them, a Maildir, an mbox, an .eml file, a folder of .eml files, or a\n",
-    "folder of users with their .eml files in user@host/INBOX.\n\n",
-    "Exit codes: 0 done and clean; 1 a source could be read only in part; 2 bad usage, or a source of which\n",
-    "nothing could be read; 3 a port or disk failed; the command's own where it fails."
+    "A SOURCE is a recording or a folder of them, a Maildir, an mbox, an .eml file, a folder of\n",
+    ".eml files, or a folder of users with their .eml files in user@host/INBOX.\n\n",
+    "Exit codes: 0 done and clean; 1 a source could be read only in part; 2 bad usage, or a\n",
+    "source of which nothing could be read; 3 a port or disk failed; the command's own where it\n",
+    "fails."
 ))]
 pub(super) struct Arguments {
     /// Where the messages are; several are put one behind the other
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<PathBuf>,
-
-    #[command(flatten)]
-    settings: Settings,
 
     /// Deletions reach the source at QUIT; otherwise they hold in memory for the run
     #[arg(long)]
@@ -47,6 +45,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     front: Front,
+
+    #[command(flatten)]
+    settings: Settings,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
