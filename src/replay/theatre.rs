@@ -88,6 +88,9 @@ pub struct Options {
     pub users: Vec<(String, Secret)>,
 }
 
+/// How many sessions may be going on at once and still be told apart by what they delete.
+const OVERLAP: usize = 64;
+
 /// A recorded session, ready to be served.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -166,12 +169,6 @@ impl Replay {
         };
         let count = self.sessions.len();
         let within = turn < count;
-        // What recorded sessions deleted themselves is not there any more in those that were recorded after them.
-        for before in self.sessions.iter().take(turn) {
-            if within {
-                self.maildrops.forget(&before.revealed.deleted);
-            }
-        }
         let place = match self.options.after_last {
             _ if within => Some(turn),
             // Only what was recorded, in the recorded order: nobody comes after it.
@@ -185,6 +182,11 @@ impl Replay {
             AfterLast::Refuse => return self.refusal(turn),
             AfterLast::Engine | AfterLast::Repeat => None,
         };
+        // What recorded sessions deleted themselves is not there any more in those that were recorded after them. One
+        // that is further back than this is over by now.
+        for before in self.sessions[..place.unwrap_or(0)].iter().rev().take(OVERLAP) {
+            self.maildrops.forget(&before.revealed.deleted);
+        }
         let prepared = place.map_or_else(|| self.sessions.last(), |place| self.sessions.get(place)).cloned();
         let store = prepared.as_ref().map(|prepared| Arc::new(prepared.revealed.clone()) as Arc<dyn Store>);
         let stores = store.into_iter().collect();
