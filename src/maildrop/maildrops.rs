@@ -197,8 +197,12 @@ fn arrange(
 ) -> (Listing, Places) {
     if let ([snapshot], None, []) = (snapshots, deleted, unique_ids) {
         let listing = snapshot.scans();
-        let places = (0..listing.len()).map(|place| (0, place)).collect();
-        return (listing, places);
+        let ids: HashSet<_> = listing.iter().map(|scan| &scan.unique_id).collect();
+        // What is deleted is known by its id: were two the same, the wrong one could go.
+        if ids.len() == listing.len() {
+            let places = (0..listing.len()).map(|place| (0, place)).collect();
+            return (listing, places);
+        }
     }
     let (mut listing, mut places, mut seen) = (Vec::new(), Vec::new(), HashMap::new());
     let mut given = unique_ids.iter();
@@ -414,6 +418,19 @@ mod tests {
         let ids: Vec<_> = listing.iter().map(|scan| scan.unique_id.to_string()).collect();
         let shortened = format!("{}.2", "x".repeat(68));
         assert_eq!(ids, ["a", "a.2", &long, "a.3", "a.3.2", &shortened, "a.4"]);
+    }
+
+    /// A test gives its messages ids of its own, the same one twice by mistake or on purpose (RFC 1939 section 7
+    /// allows it for copies): what was not marked stays.
+    #[test]
+    fn of_two_messages_with_one_id_the_marked_one_goes() {
+        let same = |text| Message::new(text, UniqueId::new("same").unwrap());
+        let source = Maildrops::new(vec![Arc::new(Memory::new(vec![same("first"), same("second")]))]);
+        let ids: Vec<_> = open(&source, "ada").listing().iter().map(|scan| scan.unique_id.clone()).collect();
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!(open(&source, "ada").commit(&[false, true]), Ok(()));
+        assert_eq!(texts(&mut *open(&source, "ada")), ["first\r\n"]);
+        assert_eq!(open(&source, "ada").listing()[0].unique_id, ids[0]);
     }
 
     #[test]
