@@ -11,7 +11,7 @@
 //! 4 net                               sockets, clock, the writer's thread
 //! 3 relay     replay    sink          a whole session
 //! 2 engine    render                  one decision each
-//! 1 recording maildrop                data and its file formats
+//! 1 recording maildrop  capture       data and its file formats
 //! 0 wire      pop3                    vocabulary
 //! ```
 //!
@@ -21,6 +21,7 @@
 //! | --- | --- |
 //! | [`wire`] | what can happen on a connection, what can be done to it: `Input`, `Action`, `Machine` |
 //! | [`pop3`] | the protocol: commands, responses, framing, and the `Dissector` that turns octets into events |
+//! | [`capture`] | what somebody else saw of a network to the sessions in it |
 //! | [`recording`] | a session as a sequence of entries, and the file formats that hold one |
 //! | [`maildrop`] | messages, and where they come from |
 //! | [`engine`] | the built-in server's session |
@@ -65,13 +66,14 @@
 //!
 //! ```
 //! use poptape::pop3::Status;
-//! use poptape::recording::{Assembler, Entry, format, playback};
+//! use poptape::recording::format::{self, Reading};
+//! use poptape::recording::{Assembler, Entry, playback};
 //!
 //! let json = format::named("json").expect("the format has a row");
 //! let mut file = std::io::BufReader::new(std::fs::File::open("recordings/seed.json")?);
 //! let mut assembler = Assembler::new(0);
 //! let mut failed = Vec::new();
-//! playback::play(json, &mut file, &mut |entry| {
+//! playback::play(json, &mut file, &Reading::default(), &mut |_, entry| {
 //!     if let Entry::Event(event) = entry
 //!         && let Some(exchange) = assembler.take(event)
 //!         && exchange.status == Some(Status::Err)
@@ -96,6 +98,7 @@
 
 pub mod wire;
 pub mod pop3;
+pub mod capture;
 pub mod recording;
 pub mod maildrop;
 pub mod engine;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("pop3", &["wire"]),
-    ("recording", &["pop3", "wire"]),
+    ("capture", &["pop3", "wire"]),
+    ("recording", &["capture", "pop3", "wire"]),
     ("maildrop", &["pop3", "wire"]),
     ("engine", &["maildrop", "pop3", "wire"]),
     ("render", &["recording", "pop3", "wire"]),

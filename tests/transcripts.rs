@@ -7,7 +7,7 @@ use std::path::Path;
 
 use poptape::pop3::{Dissector, Secrets};
 use poptape::recording::Entry;
-use poptape::recording::format::{Record, named};
+use poptape::recording::format::{Reading, Record, Writing, named};
 use poptape::recording::playback::play;
 use poptape::render::Page;
 use poptape::render::jsonl::Jsonl;
@@ -19,7 +19,7 @@ fn live(path: &Path) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut dissector = Dissector::new(Secrets::Redact);
     let mut input = BufReader::new(File::open(path).unwrap());
-    let mut feed = |record| {
+    let mut feed = |_, record| {
         match record {
             Record::Header(mut header) => {
                 header.secrets = Secrets::Redact;
@@ -36,7 +36,7 @@ fn live(path: &Path) -> Vec<Entry> {
         }
         Ok(())
     };
-    named("transcript").unwrap().read(&mut input, &mut feed).unwrap();
+    named("transcript").unwrap().read(&mut input, &Reading::default(), &mut feed).unwrap();
     entries
 }
 
@@ -52,11 +52,11 @@ fn page(entries: &[Entry], mut page: impl Page) -> String {
 /// The same session written as JSON and read again.
 fn through_json(entries: &[Entry]) -> Vec<Entry> {
     let json = named("json").unwrap();
-    let (mut writer, mut file, mut back) = (json.writer(), Vec::new(), Vec::new());
+    let (mut writer, mut file, mut back) = (json.writer(&Writing::default()), Vec::new(), Vec::new());
     for entry in entries {
-        writer.take(entry, &mut file);
+        writer.take(1, entry, &mut file);
     }
-    play(json, &mut &file[..], &mut |entry| {
+    play(json, &mut &file[..], &Reading::default(), &mut |_, entry| {
         back.push(entry.clone());
         Ok(())
     })

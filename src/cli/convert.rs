@@ -10,7 +10,7 @@ use super::input::play_file;
 use super::output::{warn, whole_file};
 use crate::recording::Entry;
 use crate::recording::format::json::Json;
-use crate::recording::format::{FORMATS, Format as _, Writer};
+use crate::recording::format::{FORMATS, Format as _, Writer, Writing};
 use crate::render::Page as _;
 use crate::render::markdown::Markdown;
 use crate::sink::messages::Messages;
@@ -40,25 +40,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let cannot = |error| Failure::writing(output, &error);
     if output == Path::new("-") {
         let mut stdout = io::stdout().lock();
-        return stream(input, &mut *Json.writer(), &mut stdout, &cannot);
+        return stream(input, &mut *Json.writer(&Writing::default()), &mut stdout, &cannot);
     }
     let extension = output.extension().unwrap_or_default().to_string_lossy().into_owned();
     match extension.as_str() {
         "raw" => {
             let mut raw = Raw::new(output).map_err(cannot)?;
-            let verdict = play_file(input, true, &mut |entry| raw.take(1, entry))?;
+            let verdict = play_file(input, true, &mut |session, entry| raw.take(session, entry))?;
             raw.flush().map_err(cannot)?;
             Ok(verdict)
         }
         "eml" => messages(input, output),
         "md" => file(output, |file| {
             let mut page = Markdown::default();
-            let verdict = play_file(input, true, &mut |entry| page.take(entry, None, file))?;
+            let verdict = play_file(input, true, &mut |_, entry| page.take(entry, None, file))?;
             page.finish(None, file).map_err(cannot)?;
             Ok(verdict)
         }),
         other => match FORMATS.iter().find(|format| format.extension() == other) {
-            Some(format) => file(output, |file| stream(input, &mut *format.writer(), file, &cannot)),
+            Some(format) => {
+                file(output, |file| stream(input, &mut *format.writer(&Writing::default()), file, &cannot))
+            }
             None => Err(Failure::usage(format!(
                 "cannot tell from the name {} what to write: it must end in .json, .transcript, .md, .raw/ or .eml/",
                 output.display()
@@ -83,9 +85,9 @@ fn stream(
 ) -> Result<Verdict, Failure> {
     let mut octets = Vec::new();
     let mut ended = false;
-    let verdict = play_file(input, true, &mut |entry| {
+    let verdict = play_file(input, true, &mut |session, entry| {
         ended |= matches!(entry, Entry::Ended(_));
-        writer.take(entry, &mut octets);
+        writer.take(session, entry, &mut octets);
         if octets.len() >= BUFFER {
             output.write_all(&octets)?;
             octets.clear();
@@ -102,7 +104,7 @@ fn stream(
 /// The messages: those that are not whole, and a session without any, are findings.
 fn messages(input: &Path, output: &Path) -> Result<Verdict, Failure> {
     let mut messages = Messages::new(output).map_err(|error| Failure::writing(output, &error))?;
-    let mut verdict = play_file(input, true, &mut |entry| messages.take(1, entry))?;
+    let mut verdict = play_file(input, true, &mut |session, entry| messages.take(session, entry))?;
     for (name, whole) in messages.written() {
         if !whole {
             warn(&format!("{}/{name} is only the beginning of a message", output.display()));

@@ -8,9 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Failure, Verdict};
 use super::output::{reader_gone, warn};
-use crate::recording::Entry;
 use crate::recording::file::{Input, recordings};
-use crate::recording::format::{Integrity, ReadError};
+use crate::recording::format::{Integrity, ReadError, Reading};
+use crate::recording::playback::Take;
 
 /// A file that is longer takes long enough for a progress bar.
 const LONG: u64 = 32 << 20;
@@ -45,11 +45,7 @@ pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 /// Plays one file; `-` is standard input. What can be read only in part is a finding, said on standard error.
 /// With `progress`, a bar on a terminal's standard error where it takes a while.
-pub(super) fn play_file(
-    path: &Path,
-    progress: bool,
-    take: &mut dyn FnMut(&Entry) -> io::Result<()>,
-) -> Result<Verdict, Failure> {
+pub(super) fn play_file(path: &Path, progress: bool, take: &mut Take<'_>) -> Result<Verdict, Failure> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let cannot = |error: io::Error| Failure::usage(format!("cannot read {name}: {error}"));
     let source: Box<dyn Read> = if path == Path::new("-") {
@@ -64,8 +60,9 @@ pub(super) fn play_file(
         other => Failure::usage(format!("cannot read {name}: {other}")),
     })?;
     let mut failed = false;
-    let integrity = input.play(&mut |entry| take(entry).inspect_err(|_| failed = true));
-    match integrity {
+    let summary = input
+        .play(&Reading::default(), &mut |session, entry| take(session, entry).inspect_err(|_| failed = true));
+    match summary.map(|summary| summary.integrity) {
         Ok(Integrity::Whole) => Ok(Verdict::Clean),
         Ok(Integrity::Unfinished) => {
             warn(&format!(

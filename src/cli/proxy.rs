@@ -37,6 +37,7 @@ impl Proxy {
             upstream: self.upstream.to_string(),
             server: None,
             secrets: self.secrets,
+            origin: None,
             unknown: serde_json::Map::new(),
             outer: serde_json::Map::new(),
         }

@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
             writeln!(out, "{gap}{}", file.display()).or_else(reader_gone)?;
         }
         let mut page = format.page(Verbosity::of_count(*verbose), color);
-        let one = match play_file(file, false, &mut |entry| page.take(entry, filter, &mut out)) {
+        let one = match play_file(file, false, &mut |_, entry| page.take(entry, filter, &mut out)) {
             Ok(one) => one,
             // One bad file among others does not hide them.
             Err(failure) if failure.code == 2 && several => {

@@ -77,6 +77,7 @@ impl House {
             upstream: "the built-in server".to_owned(),
             server: Some(accepted.listener.to_string()),
             secrets: self.secrets,
+            origin: None,
             unknown: serde_json::Map::new(),
             outer: serde_json::Map::new(),
         };

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::pop3::{Event, Secrets};
-use crate::wire::{Close, Micros, Side};
+use crate::wire::{Close, Micros, Side, Tls};
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,8 @@ pub enum Entry {
     Event(Event),
     /// Something that is not in the octets.
     Note(Note),
+    /// TLS begins: what follows is inside of it, with the protocol anew (RFC 2595 section 4), or opaque.
+    Tls(Box<Tls>),
     /// A side ended its direction of the stream.
     Closed {
         /// Which.
@@ -55,6 +57,8 @@ pub struct Header {
     pub server: Option<String>,
     /// Whether secrets were masked.
     pub secrets: Secrets,
+    /// Where it comes from, where poptape did not stand between the two: `capture.pcapng`.
+    pub origin: Option<String>,
     /// Members that this version does not know.
     pub unknown: Map<String, Value>,
     /// The same beside it, one level up in the file.
@@ -114,15 +118,18 @@ pub enum How {
     ConnectFailed,
     /// poptape was stopped.
     Stopped,
+    /// It went on, and the capture that it was taken from does not.
+    Cut,
 }
 
 impl How {
     /// Every way with the word that recordings use.
-    pub const NAMES: [(Self, &'static str); 4] = [
+    pub const NAMES: [(Self, &'static str); 5] = [
         (Self::Finished, "finished"),
         (Self::Reset, "reset"),
         (Self::ConnectFailed, "connect-failed"),
         (Self::Stopped, "stopped"),
+        (Self::Cut, "cut"),
     ];
 
     /// The word that recordings use.

@@ -189,7 +189,10 @@ impl Assembler {
                 }
                 None
             }
-            Event::RequestMore { .. } | Event::StatusMore { .. } | Event::Opaque { .. } => None,
+            Event::RequestMore { .. }
+            | Event::StatusMore { .. }
+            | Event::Missing { .. }
+            | Event::Opaque { .. } => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::format::{FORMATS, Format, Integrity, ReadError, recognized};
+use super::format::{FORMATS, Format, ReadError, Reading, Summary, recognized};
 use super::playback::{Take, play};
 
 /// How much of a file is read at once, and looked at to recognize its format.
@@ -63,7 +63,7 @@ impl Input {
     }
 
     /// Hands its entries on, in order.
-    pub fn play(mut self, take: &mut Take<'_>) -> Result<Integrity, ReadError> {
-        play(self.format, &mut self.input, take)
+    pub fn play(mut self, reading: &Reading, take: &mut Take<'_>) -> Result<Summary, ReadError> {
+        play(self.format, &mut self.input, reading, take)
     }
 }

@@ -1,55 +1,80 @@
 //! Playback: records of a file to entries, through the same dissector as live.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead};
 
 use super::entry::Entry;
-use super::format::{Format, Integrity, ReadError, Record};
-use crate::pop3::{Dissector, Event, Secrets};
+use super::format::{Format, ReadError, Reading, Record, Summary};
+use crate::pop3::{Dissector, Event};
 
-/// Where entries go; an error ends the reading.
-pub type Take<'a> = dyn FnMut(&Entry) -> io::Result<()> + 'a;
+/// Where entries go, each with the number of its session in the file; an error ends the reading.
+pub type Take<'a> = dyn FnMut(u32, &Entry) -> io::Result<()> + 'a;
 
-/// Reads a file in `format` and hands its entries on, in order. They end with [`Entry::Ended`] only where the
-/// recording does; whatever was cut off, the events are those of all that was there.
+/// Reads a file in `format` and hands its entries on, those of a session in order. They end with [`Entry::Ended`] only
+/// where the recording does; whatever was cut off, the events are those of all that was there.
 pub fn play(
     format: &dyn Format,
     input: &mut dyn BufRead,
+    reading: &Reading,
     take: &mut Take<'_>,
-) -> Result<Integrity, ReadError> {
-    // What had to be masked was masked when it was recorded; a file is shown as it is.
-    let mut playback = Playback { dissector: Dissector::new(Secrets::Keep), take };
-    let integrity = format.read(input, &mut |record| playback.record(record))?;
-    playback.finish()?;
-    Ok(integrity)
+) -> Result<Summary, ReadError> {
+    let mut open = HashMap::new();
+    let summary = format.read(input, reading, &mut |session, record| {
+        let over = matches!(record, Record::End(_));
+        let dissector = open.entry(session).or_insert_with(|| Dissector::new(format.masks(reading)));
+        Playback { session, dissector, take }.record(record)?;
+        if over {
+            open.remove(&session);
+        }
+        Ok(())
+    })?;
+    let mut cut: Vec<_> = open.into_iter().collect();
+    cut.sort_unstable_by_key(|&(session, _)| session);
+    for (session, mut dissector) in cut {
+        Playback { session, dissector: &mut dissector, take }.finish()?;
+    }
+    Ok(summary)
 }
 
 struct Playback<'a, 't> {
-    dissector: Dissector,
+    session: u32,
+    dissector: &'a mut Dissector,
     take: &'a mut Take<'t>,
 }
 
 impl Playback<'_, '_> {
     fn record(&mut self, record: Record) -> io::Result<()> {
         match record {
-            Record::Header(header) => (self.take)(&Entry::Opened(header)),
+            Record::Header(header) => self.give(&Entry::Opened(header)),
             Record::Octets(side, run) => {
                 self.dissect(|dissector, mut out| dissector.feed_run(side, run, &mut out))
+            }
+            Record::Missing(side, octets) => {
+                self.dissect(|dissector, mut out| dissector.missing(side, octets, &mut out))
+            }
+            Record::Tls(tls) => {
+                self.dissect(|dissector, mut out| dissector.tls_started(tls.readable, &mut out))?;
+                self.give(&Entry::Tls(tls))
             }
             Record::Step(step) => {
                 self.dissector.tell(*step);
                 Ok(())
             }
-            Record::Note(note) => (self.take)(&Entry::Note(note)),
+            Record::Note(note) => self.give(&Entry::Note(note)),
             Record::Closed(side, how, at) => {
                 self.dissect(|dissector, mut out| dissector.close(side, &mut out))?;
-                (self.take)(&Entry::Closed { side, how, at })
+                self.give(&Entry::Closed { side, how, at })
             }
-            Record::Unknown(key, value) => (self.take)(&Entry::Unknown { key, value }),
+            Record::Unknown(key, value) => self.give(&Entry::Unknown { key, value }),
             Record::End(end) => {
                 self.finish()?;
-                (self.take)(&Entry::Ended(end))
+                self.give(&Entry::Ended(end))
             }
         }
+    }
+
+    fn give(&mut self, entry: &Entry) -> io::Result<()> {
+        (self.take)(self.session, entry)
     }
 
     /// What was held back comes out, and what waits for an answer got none.
@@ -59,10 +84,10 @@ impl Playback<'_, '_> {
 
     fn dissect(&mut self, run: impl FnOnce(&mut Dissector, &mut dyn FnMut(Event))) -> io::Result<()> {
         let mut result = Ok(());
-        let take = &mut self.take;
-        run(&mut self.dissector, &mut |event| {
+        let (session, take) = (self.session, &mut self.take);
+        run(self.dissector, &mut |event| {
             if result.is_ok() {
-                result = take(&Entry::Event(event));
+                result = take(session, &Entry::Event(event));
             }
         });
         result

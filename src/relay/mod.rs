@@ -121,6 +121,7 @@ mod tests {
             upstream: String::new(),
             server: None,
             secrets: Secrets::Redact,
+            origin: None,
             unknown: serde_json::Map::new(),
             outer: serde_json::Map::new(),
         })

@@ -53,7 +53,7 @@ impl Page for Markdown {
                 let by = end.by.name();
                 writeln!(out, "\nEnded after {} s by the {by}: {}.", seconds(end.at), end.how.name())
             }
-            Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
+            Entry::Closed { .. } | Entry::Tls(_) | Entry::Unknown { .. } => Ok(()),
         }
     }
 

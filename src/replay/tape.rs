@@ -1,6 +1,6 @@
 //! The tape: recordings in memory, session by session, each exchange with the octets of its answer.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +11,7 @@ use crate::pop3::response::StatusLine;
 use crate::pop3::secret::MASK;
 use crate::pop3::{Command, Event, Keyword, State, Status};
 use crate::recording::file::{Input, recordings};
-use crate::recording::format::{Integrity, ReadError};
+use crate::recording::format::{Integrity, ReadError, Reading};
 use crate::recording::{By, Entry, How};
 use crate::wire::{Close, Micros, Run, Side};
 
@@ -113,17 +113,19 @@ impl Tape {
 
     /// Reads one recording.
     pub fn read(&mut self, name: &str, input: Input) -> Result<Integrity, ReadError> {
-        let mut taking = Taking::new(name);
-        let integrity = input.play(&mut |entry| {
-            taking.entry(entry);
+        let mut takings = BTreeMap::new();
+        let summary = input.play(&Reading::default(), &mut |session, entry| {
+            takings.entry(session).or_insert_with(|| Taking::new(name)).entry(entry);
             Ok(())
         })?;
-        let mut taped = taking.finish();
-        taped.whole = integrity == Integrity::Whole;
-        if taped.greeting.is_some() || !taped.exchanges.is_empty() {
-            self.sessions.push(taped);
+        for taking in takings.into_values() {
+            let mut taped = taking.finish();
+            taped.whole = summary.integrity == Integrity::Whole;
+            if taped.greeting.is_some() || !taped.exchanges.is_empty() {
+                self.sessions.push(taped);
+            }
         }
-        Ok(integrity)
+        Ok(summary.integrity)
     }
 }
 
@@ -258,7 +260,10 @@ impl Taking {
                 self.open.push_back(Taken::new(*n, line));
             }
             // A line so long is compared by its first 64 KiB.
-            Event::RequestMore { .. } | Event::Ambiguous { .. } | Event::Opaque { .. } => {}
+            Event::RequestMore { .. }
+            | Event::Ambiguous { .. }
+            | Event::Missing { .. }
+            | Event::Opaque { .. } => {}
             Event::Status { n, run, .. } => {
                 self.settle();
                 if !self.open.iter().any(|taken| taken.n == *n) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Sink;
-use crate::recording::format::{Format, Writer};
+use crate::recording::format::{Format, Writer, Writing};
 use crate::recording::{Entry, Header};
 
 /// Octets that are held for one session before they are written without waiting for a flush.
@@ -86,7 +86,7 @@ impl Recorder {
             let (path, file) = create(&self.folder, header, format.extension())?;
             recordings.push(Recording {
                 path,
-                writer: format.writer(),
+                writer: format.writer(&Writing::default()),
                 file: Some(file),
                 buffer: Vec::new(),
                 end: 0,
@@ -140,7 +140,7 @@ impl Sink for Recorder {
         let Some(recordings) = self.sessions.get_mut(&session) else { return Ok(()) };
         let mut full = false;
         for recording in recordings {
-            recording.writer.take(entry, &mut recording.buffer);
+            recording.writer.take(session, entry, &mut recording.buffer);
             if recording.buffer.len() > BUFFER {
                 recording.write(false)?;
                 full = true;

@@ -55,7 +55,7 @@ impl Sink for Tally {
                 Some((Side::Server, run)) => counts.down += run.bytes.len() as u64,
                 None => {}
             },
-            Entry::Note(_) | Entry::Closed { .. } | Entry::Unknown { .. } => {}
+            Entry::Note(_) | Entry::Tls(_) | Entry::Closed { .. } | Entry::Unknown { .. } => {}
         }
         Ok(())
     }

@@ -49,6 +49,23 @@ pub enum Close {
     Reset,
 }
 
+/// A TLS handshake, as whoever looks on sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// When it was over.
+    pub at: Micros,
+    /// `TLSv1.3`; None where it was not seen.
+    pub version: Option<String>,
+    /// The cipher suite by its IANA name: `TLS_AES_128_GCM_SHA256`.
+    pub cipher: Option<String>,
+    /// The name that the client asked for (RFC 6066 section 3).
+    pub server_name: Option<String>,
+    /// The protocol that was agreed on (RFC 7301).
+    pub alpn: Option<String>,
+    /// The octets that follow are what TLS protects. Else nobody here can look into them.
+    pub readable: bool,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {

@@ -1,5 +1,5 @@
 use poptape::pop3::{Event, Secrets};
-use poptape::recording::format::{Integrity, ReadError, named};
+use poptape::recording::format::{Integrity, ReadError, Reading, Writing, named};
 use poptape::recording::playback::play;
 use poptape::recording::{By, End, Entry, Header, How, Note};
 use poptape::wire::{Close, Side};
@@ -19,6 +19,7 @@ fn header(secrets: Secrets) -> Header {
         upstream: "pop3://pop.example.org:110".to_owned(),
         server: Some("192.0.2.1:110".to_owned()),
         secrets,
+        origin: None,
         unknown: Map::new(),
         outer: Map::new(),
     }
@@ -31,21 +32,21 @@ fn end() -> Entry {
 
 /// A session's entries as one file.
 pub fn write(entries: &[Entry]) -> Vec<u8> {
-    let mut writer = named("json").unwrap().writer();
+    let mut writer = named("json").unwrap().writer(&Writing::default());
     let mut out = Vec::new();
     for entry in entries {
-        writer.take(entry, &mut out);
+        writer.take(1, entry, &mut out);
     }
     out
 }
 
 pub fn read(file: &[u8]) -> Result<(Vec<Entry>, Integrity), ReadError> {
     let mut entries = Vec::new();
-    let integrity = play(named("json").unwrap(), &mut &file[..], &mut |entry| {
+    let summary = play(named("json").unwrap(), &mut &file[..], &Reading::default(), &mut |_, entry| {
         entries.push(entry.clone());
         Ok(())
     })?;
-    Ok((entries, integrity))
+    Ok((entries, summary.integrity))
 }
 
 fn events(entries: &[Entry]) -> Vec<Event> {
@@ -103,10 +104,10 @@ proptest! {
         let live = dissect(&cut(&lines, &cuts), Secrets::Keep);
         let all = entries(&live, Secrets::Keep);
         let taken = &all[..=stop.index(all.len() - 1)];
-        let mut writer = named("json").unwrap().writer();
+        let mut writer = named("json").unwrap().writer(&Writing::default());
         let mut file = Vec::new();
         for entry in taken {
-            writer.take(entry, &mut file);
+            writer.take(1, entry, &mut file);
         }
         writer.tail(&mut file);
         let parsed: Value = serde_json::from_slice(&file).unwrap();

@@ -80,6 +80,16 @@ pub enum Event {
         /// The exchange they were attached to.
         n: u32,
     },
+    /// Octets of a side are not known: whoever looked on did not see them. What was held back of the line
+    /// before them comes first, cut off there.
+    Missing {
+        /// The exchange whose octets they are, as far as that can be known.
+        n: u32,
+        /// Whose.
+        side: Side,
+        /// How many.
+        octets: u64,
+    },
     /// Octets that are no POP3: what follows an accepted STLS that nobody here can look into.
     Opaque {
         /// Who sent them.
@@ -127,7 +137,7 @@ impl Event {
             | Self::Body { run, .. }
             | Self::Terminator { run, .. } => Some((Side::Server, run)),
             Self::Opaque { side, run } => Some((*side, run)),
-            Self::End(_) | Self::Ambiguous { .. } => None,
+            Self::End(_) | Self::Ambiguous { .. } | Self::Missing { .. } => None,
         }
     }
 }

@@ -139,6 +139,21 @@ impl Dissector {
         }
     }
 
+    /// Takes note that the next octets of a side are not known: so many.
+    pub fn missing(&mut self, side: Side, octets: u64, out: &mut impl FnMut(Event)) {
+        out(Event::Missing { n: self.latest.0, side, octets });
+    }
+
+    /// TLS stands: the next octets of both sides are its plaintext, or can be read by nobody here.
+    pub fn tls_started(&mut self, readable: bool, _: &mut impl FnMut(Event)) {
+        if readable {
+            (self.client_mode, self.server_mode) = (ClientMode::Lines, ServerMode::Lines);
+            self.state = State::Authorization;
+        } else {
+            (self.client_mode, self.server_mode) = (ClientMode::Opaque, ServerMode::Opaque);
+        }
+    }
+
     /// Takes note that a side sends no more: what was held back of it is cut off there.
     pub fn close(&mut self, side: Side, out: &mut impl FnMut(Event)) {
         match side {

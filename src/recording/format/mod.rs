@@ -1,13 +1,15 @@
 //! File formats: a file a format, a row in [`FORMATS`].
 
 pub mod json;
+pub mod pcap;
 pub mod transcript;
 
 use std::io::{self, BufRead};
 
-use crate::pop3::sasl;
+use crate::capture;
+use crate::pop3::{Secrets, sasl};
 use crate::recording::{End, Entry, Header, Note};
-use crate::wire::{Close, Micros, Run, Side};
+use crate::wire::{Close, Micros, Run, Side, Tls};
 
 /// What a file says, in the file's order: the octets of each side and what is not in the octets. The
 /// dissector makes the rest of it, as it does live.
@@ -19,6 +21,10 @@ pub enum Record {
     Octets(Side, Run),
     /// What the masked SASL payload in the octets that follow said.
     Step(Box<sasl::Step>),
+    /// Octets of a side are not known: how many.
+    Missing(Side, u64),
+    /// TLS begins.
+    Tls(Box<Tls>),
     /// A remark.
     Note(Note),
     /// A side ended its direction.
@@ -38,6 +44,21 @@ pub enum Integrity {
     Unfinished,
     /// It is damaged, and how; what came before was read.
     Damaged(String),
+}
+
+/// What there is to say of a file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Whether it could be read to its end.
+    pub integrity: Integrity,
+    /// Sentences for a person, such as what was skipped.
+    pub remarks: Vec<String>,
+}
+
+impl From<Integrity> for Summary {
+    fn from(integrity: Integrity) -> Self {
+        Self { integrity, remarks: Vec::new() }
+    }
 }
 
 /// Why nothing could be read.
@@ -61,13 +82,33 @@ pub enum ReadError {
     Io(#[from] io::Error),
 }
 
-/// Takes records; an error ends the reading.
-pub type Feed<'a> = dyn FnMut(Record) -> io::Result<()> + 'a;
+/// Takes records, each with the number of its session in the file, from 1; an error ends the reading.
+pub type Feed<'a> = dyn FnMut(u32, Record) -> io::Result<()> + 'a;
 
-/// Writes a session's entries, in order.
+/// How a file is read that says less than a recording does.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// What the file is called, where that is to be told of its sessions.
+    pub name: Option<String>,
+    /// Whether secrets are masked that are in clear in a capture. A recording says itself whether they were.
+    pub secrets: Secrets,
+    /// Where sessions are looked for in a capture, and what opens those in TLS.
+    pub capture: capture::Options,
+}
+
+/// How a file is written that says more of the network than a recording does.
+#[derive(Debug, Clone, Default)]
+pub struct Writing {
+    /// How octets are cut into segments.
+    pub segments: pcap::Segments,
+    /// The server's port in the file, where it is not to be the real one.
+    pub server_port: Option<u16>,
+}
+
+/// Writes the entries of a session, or of several where the format holds several, each in order.
 pub trait Writer: Send {
     /// Appends what the next entry adds for good.
-    fn take(&mut self, entry: &Entry, out: &mut Vec<u8>);
+    fn take(&mut self, session: u32, entry: &Entry, out: &mut Vec<u8>);
 
     /// Appends what would make a whole file of what was taken so far; it is overwritten later.
     fn tail(&self, out: &mut Vec<u8>);
@@ -85,14 +126,29 @@ pub trait Format: Sync {
     fn recognizes(&self, beginning: &[u8]) -> bool;
 
     /// Reads a file to its end or to the first damage.
-    fn read(&self, input: &mut dyn BufRead, feed: &mut Feed<'_>) -> Result<Integrity, ReadError>;
+    fn read(
+        &self,
+        input: &mut dyn BufRead,
+        reading: &Reading,
+        feed: &mut Feed<'_>,
+    ) -> Result<Summary, ReadError>;
 
-    /// A writer for one session.
-    fn writer(&self) -> Box<dyn Writer>;
+    /// Whether secrets are masked while a file is read. Those of a recording were when it was made: it is shown as it is.
+    fn masks(&self, _: &Reading) -> Secrets {
+        Secrets::Keep
+    }
+
+    /// A writer for one file.
+    fn writer(&self, writing: &Writing) -> Box<dyn Writer>;
+
+    /// Whether a file can hold more than one session.
+    fn holds_several(&self) -> bool {
+        false
+    }
 }
 
 /// Every format.
-pub static FORMATS: &[&dyn Format] = &[&json::Json, &transcript::Transcript];
+pub static FORMATS: &[&dyn Format] = &[&json::Json, &pcap::Pcap, &pcap::Pcapng, &transcript::Transcript];
 
 /// The format with this name.
 pub fn named(name: &str) -> Option<&'static dyn Format> {

@@ -8,13 +8,16 @@ use std::io::{BufRead, Read as _};
 use bytes::Bytes;
 use chrono::DateTime;
 
-use super::{Feed, Format, Integrity, ReadError, Record, Writer};
+use super::{Feed, Format, Integrity, ReadError, Reading, Record, Summary, Writer, Writing};
 use crate::pop3::{Secrets, lines};
 use crate::recording::{By, End, Entry, Header, How};
 use crate::wire::{Micros, Run, Side};
 
 /// Microseconds between two lines.
 const PACE: Micros = 1000;
+
+/// The only session of a file.
+const SESSION: u32 = 1;
 
 /// The longest line that is read.
 const LIMIT: u64 = 16 << 20;
@@ -37,11 +40,11 @@ impl Format for Transcript {
             .is_some_and(|line| side_of(line).is_some())
     }
 
-    fn read(&self, input: &mut dyn BufRead, feed: &mut Feed<'_>) -> Result<Integrity, ReadError> {
+    fn read(&self, input: &mut dyn BufRead, _: &Reading, feed: &mut Feed<'_>) -> Result<Summary, ReadError> {
         let mut at = 0;
         let mut line = Vec::new();
         let mut number = 0;
-        feed(Record::Header(Box::new(header())))?;
+        feed(SESSION, Record::Header(Box::new(header())))?;
         loop {
             number += 1;
             line.clear();
@@ -49,7 +52,9 @@ impl Format for Transcript {
                 break;
             }
             if line.len() as u64 == LIMIT {
-                return Ok(Integrity::Damaged(format!("line {number} is longer than {} MiB", LIMIT >> 20)));
+                return Ok(
+                    Integrity::Damaged(format!("line {number} is longer than {} MiB", LIMIT >> 20)).into()
+                );
             }
             let text = line.strip_suffix(b"\n").unwrap_or(&line);
             let text = text.strip_suffix(b"\r").unwrap_or(text);
@@ -57,26 +62,29 @@ impl Format for Transcript {
                 continue;
             }
             let Some((side, whole, rest)) = side_of(text) else {
-                return Ok(Integrity::Damaged(format!("line {number} begins with none of C: S: C> S> #")));
+                return Ok(
+                    Integrity::Damaged(format!("line {number} begins with none of C: S: C> S> #")).into()
+                );
             };
             let Some(mut octets) = unescape(rest) else {
                 return Ok(Integrity::Damaged(format!(
                     "line {number} has a backslash that is none of \\r \\n \\t \\\\ \\xNN"
-                )));
+                ))
+                .into());
             };
             if whole {
                 octets.extend_from_slice(b"\r\n");
             }
             at += PACE;
             let arrivals = smallvec::smallvec![(0, at)];
-            feed(Record::Octets(side, Run { bytes: Bytes::from(octets), arrivals }))?;
+            feed(SESSION, Record::Octets(side, Run { bytes: Bytes::from(octets), arrivals }))?;
         }
         let (unknown, outer) = Default::default();
-        feed(Record::End(Box::new(End { at, by: By::Client, how: How::Finished, unknown, outer })))?;
-        Ok(Integrity::Whole)
+        feed(SESSION, Record::End(Box::new(End { at, by: By::Client, how: How::Finished, unknown, outer })))?;
+        Ok(Integrity::Whole.into())
     }
 
-    fn writer(&self) -> Box<dyn Writer> {
+    fn writer(&self, _: &Writing) -> Box<dyn Writer> {
         Box::new(TranscriptWriter)
     }
 }
@@ -91,6 +99,7 @@ fn header() -> Header {
         upstream: "server".to_owned(),
         server: None,
         secrets: Secrets::Keep,
+        origin: None,
         unknown: serde_json::Map::new(),
         outer: serde_json::Map::new(),
     }
@@ -141,7 +150,7 @@ fn unescape(text: &[u8]) -> Option<Vec<u8>> {
 struct TranscriptWriter;
 
 impl Writer for TranscriptWriter {
-    fn take(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+    fn take(&mut self, _: u32, entry: &Entry, out: &mut Vec<u8>) {
         let Entry::Event(event) = entry else { return };
         let Some((side, run)) = event.octets() else { return };
         for line in lines::split(&run.bytes) {

@@ -22,7 +22,7 @@ use std::io::BufRead;
 
 pub use self::line::harmless;
 
-use super::{Feed, Format, Integrity, ReadError, Writer};
+use super::{Feed, Format, ReadError, Reading, Summary, Writer, Writing};
 
 /// The version that is written.
 pub const VERSION: u64 = 1;
@@ -49,11 +49,11 @@ impl Format for Json {
         beginning.trim_ascii_start().starts_with(b"{")
     }
 
-    fn read(&self, input: &mut dyn BufRead, feed: &mut Feed<'_>) -> Result<Integrity, ReadError> {
-        read::read(input, feed)
+    fn read(&self, input: &mut dyn BufRead, _: &Reading, feed: &mut Feed<'_>) -> Result<Summary, ReadError> {
+        read::read(input, feed).map(Summary::from)
     }
 
-    fn writer(&self) -> Box<dyn Writer> {
+    fn writer(&self, _: &Writing) -> Box<dyn Writer> {
         Box::<write::JsonWriter>::default()
     }
 }

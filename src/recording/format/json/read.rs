@@ -22,6 +22,9 @@ use crate::wire::{Arrivals, Close, Micros, Run, Side};
 /// The most octets of a file that one value may take: the writer keeps far below.
 const LIMIT: u64 = 16 << 20;
 
+/// The only session of a file.
+const SESSION: u32 = 1;
+
 /// Body lines are handed on together up to this many octets.
 const BATCH: usize = 64 * 1024;
 
@@ -104,7 +107,7 @@ impl Reading<'_, '_> {
     }
 
     fn give<E: de::Error>(&mut self, record: Record) -> Result<(), E> {
-        (self.feed)(record).map_err(|error| self.fail(error.into()))
+        (self.feed)(SESSION, record).map_err(|error| self.fail(error.into()))
     }
 
     fn progress(&self) {
@@ -269,6 +272,7 @@ struct SessionMember {
     upstream: String,
     server: Option<String>,
     secrets: Option<String>,
+    origin: Option<String>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -287,6 +291,7 @@ impl SessionMember {
             listener: self.listener,
             upstream: self.upstream,
             server: self.server,
+            origin: self.origin,
             secrets: if self.secrets.as_deref() == Some("kept") { Secrets::Keep } else { Secrets::Redact },
             unknown: self.unknown,
             outer: Map::new(),

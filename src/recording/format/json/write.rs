@@ -89,7 +89,18 @@ impl Default for JsonWriter {
 }
 
 impl Writer for JsonWriter {
-    fn take(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+    fn take(&mut self, _: u32, entry: &Entry, out: &mut Vec<u8>) {
+        self.entry(entry, out);
+    }
+
+    fn tail(&self, out: &mut Vec<u8>) {
+        self.clone().rest(out);
+        out.extend_from_slice(b"\n], \"end\": null}\n");
+    }
+}
+
+impl JsonWriter {
+    fn entry(&mut self, entry: &Entry, out: &mut Vec<u8>) {
         match entry {
             Entry::Opened(header) => open(header, out),
             Entry::Event(event) => self.event(event, out),
@@ -100,6 +111,7 @@ impl Writer for JsonWriter {
             }
             Entry::Note(note) => self.note(note, out),
             Entry::Closed { side, how, at } => self.closed(*side, *how, *at, out),
+            Entry::Tls(_) => {}
             Entry::Unknown { key, value } => self.unknown(key, value, out),
             Entry::Ended(end) => {
                 self.rest(out);
@@ -108,13 +120,6 @@ impl Writer for JsonWriter {
         }
     }
 
-    fn tail(&self, out: &mut Vec<u8>) {
-        self.clone().rest(out);
-        out.extend_from_slice(b"\n], \"end\": null}\n");
-    }
-}
-
-impl JsonWriter {
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         match event {
             Event::Request { n, run, request, step } => {
@@ -166,10 +171,10 @@ impl JsonWriter {
                 }
                 self.answering = None;
                 for entry in std::mem::take(&mut self.later) {
-                    self.take(&entry, out);
+                    self.entry(&entry, out);
                 }
             }
-            Event::Ambiguous { .. } => {}
+            Event::Ambiguous { .. } | Event::Missing { .. } => {}
             Event::Opaque { side, run } => self.opaque(*side, run, out),
         }
     }
@@ -208,7 +213,7 @@ impl JsonWriter {
         self.flush_ahead(out);
         self.answering = None;
         for entry in std::mem::take(&mut self.later) {
-            self.take(&entry, out);
+            self.entry(&entry, out);
         }
         self.between(out);
     }
