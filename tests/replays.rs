@@ -9,6 +9,7 @@ use poptape::engine::{Birth, Engine, Scene};
 use poptape::maildrop::Attendant;
 use poptape::pop3::secret::Secret;
 use poptape::recording::file::Input;
+use poptape::recording::format::Reading;
 use poptape::replay::{AfterLast, Mode, Options, Replay, Tape, Timing};
 use poptape::wire::{Action, Close, Input as Happening, Machine, Micros, Side};
 
@@ -128,7 +129,7 @@ fn play(text: &str) -> String {
             _ if line.starts_with("file:") => {
                 let path = line["file:".len()..].trim();
                 let input = Input::open(Path::new(path)).unwrap();
-                tape.read(path, input).unwrap();
+                tape.read(path, input, &Reading::default()).unwrap();
             }
             line => {
                 if let Some((_, section)) = sections.last_mut() {
@@ -143,7 +144,7 @@ fn play(text: &str) -> String {
         } else {
             let number = tape.sessions.len() + 1;
             let input = Input::recognize(std::io::Cursor::new(section.into_bytes())).unwrap();
-            tape.read(&format!("session-{number}"), input).unwrap();
+            tape.read(&format!("session-{number}"), input, &Reading::default()).unwrap();
         }
     }
     let replay = Replay::new(tape, chosen);

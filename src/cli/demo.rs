@@ -22,6 +22,8 @@ use crate::net::listen::{Until, serve};
 use crate::net::pool::Pool;
 use crate::net::server::House;
 use crate::pop3::{Dissector, Event, Secrets};
+use crate::recording::format::json::Json;
+use crate::sink::recorder::Files;
 use crate::wire::Side;
 
 /// See a session: a server, the proxy and a client on this machine
@@ -70,8 +72,8 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
         },
     );
 
-    let outlets =
-        Outlets::open(Some(&arguments.output), &["json"], Some(arguments.verbose), color, Vec::new())?;
+    let files = Files { formats: vec![&Json], ..Files::default() };
+    let outlets = Outlets::open(Some(&arguments.output), files, Some(arguments.verbose), color, Vec::new())?;
     let paths = outlets.paths.clone();
     let proxy = Proxy { upstream, secrets: Secrets::Redact, pool: Pool::default() };
     let relaying = relay(Arc::new(proxy), vec![proxy_listener], until, outlets.queues.clone());

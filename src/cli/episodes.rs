@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::output::warn;
 use crate::pop3::secret::Secret;
 use crate::recording::file::recordings;
+use crate::recording::format::Reading;
 use crate::replay::tape::TapeError;
 use crate::replay::{AfterLast, Options, Replay, Tape};
 
@@ -99,7 +100,7 @@ fn recorded(folder: &Path) -> Result<Tape, Failure> {
     if recordings(folder).map_err(unreadable)?.is_empty() {
         return Ok(Tape::default());
     }
-    let mut tape = match Tape::open([folder]) {
+    let mut tape = match Tape::open([folder], &Reading::default()) {
         Ok((tape, _)) => tape,
         Err(TapeError::Empty(_)) => Tape::default(),
         Err(error) => return Err(Failure::usage(error)),

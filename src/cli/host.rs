@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 
+use super::captures::Formats;
 use super::failure::{Failure, Verdict};
 use super::front::Front;
 use super::outlets::Outlets;
@@ -15,7 +15,6 @@ use crate::engine::Scene;
 use crate::net::listen::serve;
 use crate::net::server::House;
 use crate::pop3::Secrets;
-use crate::recording::format::FORMATS;
 use crate::render::units::counted;
 use crate::sink::Sink;
 use crate::sink::tally::Tally;
@@ -27,9 +26,8 @@ pub(super) struct Observed {
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
-    /// The recordings' format; may be repeated
-    #[arg(long, value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name())), default_value = "json")]
-    format: Vec<String>,
+    #[command(flatten)]
+    formats: Formats,
 }
 
 /// A verb's server before it runs.
@@ -42,11 +40,10 @@ pub(super) struct Host<'a> {
 impl<'a> Host<'a> {
     /// Opens the screen and the folder.
     pub(super) fn open(observed: &Observed, front: &'a Front, color: bool) -> Result<Self, Failure> {
-        let formats: Vec<&str> = observed.format.iter().map(String::as_str).collect();
         let tally = Tally::default();
         let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
         let folder = observed.output.as_deref();
-        let outlets = Outlets::open(folder, &formats, front.verbosity(), color, others)?;
+        let outlets = Outlets::open(folder, observed.formats.files(), front.verbosity(), color, others)?;
         Ok(Self { front, outlets, tally })
     }
 

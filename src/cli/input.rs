@@ -1,4 +1,4 @@
-//! Recordings as input: opened, recognized, played.
+//! Recordings and captures as input: opened, recognized, played.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::{Failure, Verdict};
-use super::output::{reader_gone, warn};
+use super::output::{reader_gone, say, warn};
 use crate::recording::file::{Input, recordings};
 use crate::recording::format::{Integrity, ReadError, Reading};
 use crate::recording::playback::Take;
 
 /// A file that is longer takes long enough for a progress bar.
 const LONG: u64 = 32 << 20;
+
+/// Stands for standard input.
+const STDIN: &str = "-";
 
 /// Shows itself on a terminal only.
 fn bar(length: u64) -> ProgressBar {
@@ -43,12 +46,22 @@ pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// Plays one file; `-` is standard input. What can be read only in part is a finding, said on standard error.
-/// With `progress`, a bar on a terminal's standard error where it takes a while.
-pub(super) fn play_file(path: &Path, progress: bool, take: &mut Take<'_>) -> Result<Verdict, Failure> {
-    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+/// Whether a path stands for standard input.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path == Path::new(STDIN)
+}
+
+/// Plays one file; `-` is standard input. What can be read only in part is a finding, said on standard error, and so is
+/// what there is to say of a capture. With `progress`, a bar on a terminal's standard error where it takes a while.
+pub(super) fn play_file(
+    path: &Path,
+    reading: &Reading,
+    progress: bool,
+    take: &mut Take<'_>,
+) -> Result<Verdict, Failure> {
+    let name = if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
     let cannot = |error: io::Error| Failure::usage(format!("cannot read {name}: {error}"));
-    let source: Box<dyn Read> = if path == Path::new("-") {
+    let source: Box<dyn Read> = if is_stdin(path) {
         Box::new(io::stdin())
     } else {
         let file = File::open(path).map_err(cannot)?;
@@ -59,23 +72,31 @@ pub(super) fn play_file(path: &Path, progress: bool, take: &mut Take<'_>) -> Res
         ReadError::Foreign(what) => Failure::usage(format!("{name} is not a recording: {what}")),
         other => Failure::usage(format!("cannot read {name}: {other}")),
     })?;
+    let origin = path.file_name().filter(|_| !is_stdin(path)).map(|name| name.to_string_lossy().into_owned());
+    let reading = Reading { name: origin.or(Some(name.clone())), ..reading.clone() };
     let mut failed = false;
-    let summary = input
-        .play(&Reading::default(), &mut |session, entry| take(session, entry).inspect_err(|_| failed = true));
-    match summary.map(|summary| summary.integrity) {
-        Ok(Integrity::Whole) => Ok(Verdict::Clean),
-        Ok(Integrity::Unfinished) => {
+    let summary =
+        input.play(&reading, &mut |session, entry| take(session, entry).inspect_err(|_| failed = true));
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(ReadError::Io(error)) if failed => return reader_gone(error).map(|()| Verdict::Clean),
+        Err(ReadError::Io(error)) => return Err(cannot(error)),
+        Err(error) => return Err(Failure::usage(format!("cannot read {name}: {error}"))),
+    };
+    for remark in &summary.remarks {
+        say(&format!("poptape: {name}: {remark}"));
+    }
+    match summary.integrity {
+        Integrity::Whole => Ok(Verdict::Clean),
+        Integrity::Unfinished => {
             warn(&format!(
                 "{name} is incomplete: it is still being written, or its writer was killed. All that was flushed is shown"
             ));
             Ok(Verdict::Finding)
         }
-        Ok(Integrity::Damaged(how)) => {
+        Integrity::Damaged(how) => {
             warn(&format!("{name} is damaged: {how}. What comes before is shown"));
             Ok(Verdict::Finding)
         }
-        Err(ReadError::Io(error)) if failed => reader_gone(error).map(|()| Verdict::Clean),
-        Err(ReadError::Io(error)) => Err(cannot(error)),
-        Err(error) => Err(Failure::usage(format!("cannot read {name}: {error}"))),
     }
 }

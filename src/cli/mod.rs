@@ -1,6 +1,7 @@
 //! The command line: a file a verb. What a verb finds is printed on standard output, all else on standard error.
 #![expect(clippy::doc_markdown, reason = "comments on arguments are the text of --help, not Markdown")]
 
+mod captures;
 mod command;
 mod convert;
 mod demo;

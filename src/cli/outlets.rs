@@ -5,12 +5,11 @@ use std::path::Path;
 use super::failure::Failure;
 use super::output::warn;
 use crate::net::writer::{Queue, Wait, Writer};
-use crate::recording::format::named;
 use crate::recording::{Entry, Note};
 use crate::render::text::Verbosity;
 use crate::sink::Sink;
 use crate::sink::console::Console;
-use crate::sink::recorder::{Announce, Paths, Recorder};
+use crate::sink::recorder::{Announce, Files, Paths, Recorder};
 
 /// Where sessions' entries go, and the threads that take them.
 pub(super) struct Outlets {
@@ -53,7 +52,7 @@ impl Outlets {
     /// recorded) and what else takes entries.
     pub(super) fn open(
         folder: Option<&Path>,
-        formats: &[&str],
+        files: Files,
         verbose: Option<u8>,
         color: bool,
         others: Vec<Box<dyn Sink + Send>>,
@@ -74,8 +73,7 @@ impl Outlets {
         }
         let (mut sinks, mut paths) = (others, None);
         if let Some(folder) = folder {
-            let formats = formats.iter().filter_map(|name| named(name)).collect();
-            let recorder = Recorder::new(folder, formats, announce).map_err(|error| {
+            let recorder = Recorder::new(folder, files, announce).map_err(|error| {
                 Failure::runtime(format!("cannot record into the folder {}: {error}", folder.display()))
             })?;
             paths = Some(recorder.paths());

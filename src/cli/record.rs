@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use clap::builder::PossibleValuesParser;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::captures::{Formats, SecretsChoice};
 use super::episodes::{Episodes, Mode};
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
@@ -18,8 +18,6 @@ use crate::net::address::Upstream;
 use crate::net::listen::{Accepted, serve};
 use crate::net::pool::Pool;
 use crate::net::server::House;
-use crate::pop3::Secrets;
-use crate::recording::format::FORMATS;
 use crate::render::units::counted;
 use crate::replay::Replay;
 use crate::sink::Sink;
@@ -44,9 +42,8 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "DIR", default_value = "recordings")]
     output: PathBuf,
 
-    /// The recordings' format; may be repeated
-    #[arg(long, value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name())), default_value = "json")]
-    format: Vec<String>,
+    #[command(flatten)]
+    formats: Formats,
 
     /// Whether passwords, digests and SASL payloads are kept or become ********
     #[arg(long, value_enum, default_value = "redact")]
@@ -66,20 +63,14 @@ pub(super) struct Arguments {
     front: Front,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SecretsChoice {
-    Redact,
-    Keep,
-}
-
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
     let tally = Tally::default();
     let folder = &arguments.output;
     let users = arguments.user.iter().map(|user| name_and_password(user)).collect::<Result<_, _>>()?;
     let Episodes { replay, record } = Episodes::choose(arguments.mode, folder, users)?;
-    let formats: Vec<&str> = arguments.format.iter().map(String::as_str).collect();
     let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
-    let outlets = Outlets::open(Some(folder), &formats, arguments.front.verbosity(), color, others)?;
+    let outlets =
+        Outlets::open(Some(folder), arguments.formats.files(), arguments.front.verbosity(), color, others)?;
     let replay = replay.map(Arc::new);
     let (verdict, failed) = block_on(sessions(arguments, outlets, replay.clone(), record))??;
     if let Some(replay) = replay {
@@ -124,10 +115,7 @@ async fn sessions(
     record: bool,
 ) -> Result<(Verdict, Vec<&'static str>), Failure> {
     let front = &arguments.front;
-    let secrets = match arguments.secrets {
-        SecretsChoice::Redact => Secrets::Redact,
-        SecretsChoice::Keep => Secrets::Keep,
-    };
+    let secrets = arguments.secrets.into();
     let proxy = match &arguments.upstream {
         Some(upstream) if record => {
             resolve(upstream).await?;

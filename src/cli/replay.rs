@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::captures::CaptureInput;
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
 use super::host::{Host, Observed};
 use super::output::{print, say, warn, write_whole};
 use super::settings::name_and_password;
+use crate::pop3::Secrets;
+use crate::recording::format::Reading;
 use crate::render::units::counted;
 use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
 
@@ -27,7 +30,7 @@ use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
     "could be read; 3 a port or disk failed; the command's own where it fails."
 ))]
 pub(super) struct Arguments {
-    /// Recordings, or folders of them, in the order in which they are served
+    /// Recordings or captures, or folders of them, in the order in which they are served
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
 
@@ -55,6 +58,9 @@ pub(super) struct Arguments {
     /// Exit with 1 unless every recorded exchange was used, and nothing else came
     #[arg(long)]
     require_all: bool,
+
+    #[command(flatten)]
+    capture: CaptureInput,
 
     #[command(flatten)]
     observed: Observed,
@@ -129,7 +135,8 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         return Err(Failure::usage(format!("cannot write the report: {} is no folder", folder.display())));
     }
-    let (replay, verdict) = open(&arguments.recordings, arguments.options()?)?;
+    let (replay, verdict) =
+        open(&arguments.recordings, &arguments.capture.reading(Secrets::Redact)?, arguments.options()?)?;
     let replay = Arc::new(replay);
     let sessions = Arc::clone(&replay);
     if arguments.front.verbosity().is_some() {
@@ -159,8 +166,8 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
 }
 
 /// Reads recordings; one that could be read only in part is a finding.
-fn open(paths: &[PathBuf], options: Options) -> Result<(Replay, Verdict), Failure> {
-    let (tape, warnings) = Tape::open(paths).map_err(Failure::usage)?;
+fn open(paths: &[PathBuf], reading: &Reading, options: Options) -> Result<(Replay, Verdict), Failure> {
+    let (tape, warnings) = Tape::open(paths, reading).map_err(Failure::usage)?;
     for warning in &warnings {
         warn(warning);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::captures::CaptureInput;
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
 use super::host::{Host, Observed};
@@ -14,6 +15,7 @@ use super::source;
 use crate::engine::{Scene, Server};
 use crate::maildrop::Source;
 use crate::maildrop::mbox::Quoting;
+use crate::pop3::Secrets;
 
 /// Serve messages as a POP3 server: for tests, or to look at mail
 #[derive(Debug, Args)]
@@ -21,8 +23,9 @@ use crate::maildrop::mbox::Quoting;
     "Examples:\n",
     "  poptape serve --user kcope:secret mail.mbox\n",
     "  poptape serve --user any --quiet letters/ -- pytest -q\n\n",
-    "A SOURCE is a recording or a folder of them, a Maildir, an mbox, an .eml file, a folder of\n",
-    ".eml files, or a folder of users with their .eml files in user@host/INBOX.\n\n",
+    "A SOURCE is a recording, a capture (pcap, pcapng) or a folder of them, a Maildir, an mbox, an\n",
+    ".eml file, a folder of .eml files, or a folder of users with their .eml files in\n",
+    "user@host/INBOX.\n\n",
     "Exit codes: 0 done and clean; 1 a source could be read only in part; 2 bad usage, or a\n",
     "source of which nothing could be read; 3 a port or disk failed; the command's own where it\n",
     "fails."
@@ -39,6 +42,9 @@ pub(super) struct Arguments {
     /// How an mbox marks lines that begin with "From "
     #[arg(long, value_enum, default_value = "mboxrd")]
     mbox: MboxChoice,
+
+    #[command(flatten)]
+    capture: CaptureInput,
 
     #[command(flatten)]
     observed: Observed,
@@ -73,7 +79,8 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
             "--writable: the profile's unique-ids go by position, and would move to other messages after a deletion",
         ));
     }
-    let (maildrops, verdict) = source::maildrops(&arguments.sources, quoting, arguments.writable)?;
+    let reading = arguments.capture.reading(Secrets::Redact)?;
+    let (maildrops, verdict) = source::maildrops(&arguments.sources, quoting, arguments.writable, &reading)?;
     let maildrops = maildrops
         .reset(profile.rest.reset.unwrap_or_default())
         .locking(!profile.rest.shared)

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::captures::{CaptureInput, SecretsChoice};
 use super::failure::{Failure, Verdict};
-use super::input::{files, play_file};
+use super::input::{files, is_stdin, play_file};
 use super::output::{complain, reader_gone};
 use crate::render::Page;
 use crate::render::filter::Filter;
 use crate::render::jsonl::Jsonl;
 use crate::render::markdown::Markdown;
+use crate::render::pages::Pages;
 use crate::render::terminal::Terminal;
 use crate::render::text::Verbosity;
 
@@ -19,7 +21,7 @@ use crate::render::text::Verbosity;
 #[derive(Debug, Args)]
 #[command(after_help = Filter::help())]
 pub(super) struct Arguments {
-    /// Recordings, or folders of them; - for standard input
+    /// Recordings or captures, or folders of them; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -34,6 +36,13 @@ pub(super) struct Arguments {
     /// Show the headers of messages; twice: every line
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
+
+    /// Whether passwords, digests and SASL payloads of captures are shown or become ********
+    #[arg(long, value_enum, default_value = "redact")]
+    secrets: SecretsChoice,
+
+    #[command(flatten)]
+    capture: CaptureInput,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,6 +53,11 @@ enum Form {
 }
 
 impl Form {
+    /// Whether sessions are shown one behind the other, however they were interleaved.
+    const fn in_turn(self) -> bool {
+        matches!(self, Self::Markdown)
+    }
+
     fn page(self, verbosity: Verbosity, color: bool) -> Box<dyn Page> {
         match self {
             Self::Text => Box::new(Terminal::new(verbosity, color)),
@@ -57,8 +71,12 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let Arguments { filter, format, verbose, .. } = arguments;
     let filter = filter.as_ref();
     let files = files(&arguments.files)?;
+    let reading = arguments.capture.reading(arguments.secrets.into())?;
     let several = files.len() > 1;
-    let mut out = BufWriter::new(io::stdout().lock());
+    // Whoever pipes a running capture in wants to see each line as it comes.
+    let live = files.iter().any(|file| is_stdin(file));
+    let stdout = io::stdout().lock();
+    let mut out: Box<dyn Write> = if live { Box::new(stdout) } else { Box::new(BufWriter::new(stdout)) };
     let mut verdict = Verdict::Clean;
     let mut unreadable = 0;
     for (place, file) in files.iter().enumerate() {
@@ -66,8 +84,10 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
             let gap = if place == 0 { "" } else { "\n" };
             writeln!(out, "{gap}{}", file.display()).or_else(reader_gone)?;
         }
-        let mut page = format.page(Verbosity::of_count(*verbose), color);
-        let one = match play_file(file, false, &mut |_, entry| page.take(entry, filter, &mut out)) {
+        let mut pages = Pages::new(format.in_turn(), || format.page(Verbosity::of_count(*verbose), color));
+        let one = match play_file(file, &reading, false, &mut |session, entry| {
+            pages.take(session, entry, filter, &mut *out)
+        }) {
             Ok(one) => one,
             // One bad file among others does not hide them.
             Err(failure) if failure.code == 2 && several => {
@@ -77,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
             }
             Err(failure) => return Err(failure),
         };
-        page.finish(filter, &mut out).and_then(|()| out.flush()).or_else(reader_gone)?;
+        pages.finish(filter, &mut *out).and_then(|()| out.flush()).or_else(reader_gone)?;
         if one != Verdict::Clean {
             verdict = one;
         }

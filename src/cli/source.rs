@@ -10,6 +10,7 @@ use crate::maildrop::mbox::Quoting;
 use crate::maildrop::sources::{Opened, SourceError, open};
 use crate::maildrop::{Maildrops, Store};
 use crate::recording::file::{Input, recordings};
+use crate::recording::format::Reading;
 use crate::replay::{Tape, store};
 
 type Stores = Vec<Arc<dyn Store>>;
@@ -19,6 +20,7 @@ pub(super) fn maildrops(
     paths: &[PathBuf],
     quoting: Quoting,
     writable: bool,
+    reading: &Reading,
 ) -> Result<(Maildrops, Verdict), Failure> {
     let (mut common, mut own) = (Stores::new(), BTreeMap::<String, Stores>::new());
     let mut verdict = Verdict::Clean;
@@ -26,10 +28,10 @@ pub(super) fn maildrops(
         match open(path, quoting) {
             // A recording begins like nothing else, and a folder of them is no other kind of folder.
             _ if is_recording(path) => {
-                add_for_all(&mut common, &mut own, &[recorded(path, writable, &mut verdict)?]);
+                add_for_all(&mut common, &mut own, &[recorded(path, writable, reading, &mut verdict)?]);
             }
             Err(SourceError::Unknown { .. }) if has_recordings(path) => {
-                add_for_all(&mut common, &mut own, &[recorded(path, writable, &mut verdict)?]);
+                add_for_all(&mut common, &mut own, &[recorded(path, writable, reading, &mut verdict)?]);
             }
             Ok(Opened::Common(stores)) => add_for_all(&mut common, &mut own, &stores),
             Ok(Opened::Own(users)) => {
@@ -64,14 +66,19 @@ fn has_recordings(path: &Path) -> bool {
 }
 
 /// The messages that recordings show.
-fn recorded(path: &Path, writable: bool, verdict: &mut Verdict) -> Result<Arc<dyn Store>, Failure> {
+fn recorded(
+    path: &Path,
+    writable: bool,
+    reading: &Reading,
+    verdict: &mut Verdict,
+) -> Result<Arc<dyn Store>, Failure> {
     if writable {
         return Err(Failure::usage(format!(
             "--writable: {} is a recording, and nothing is removed from one; without the flag deletions hold for the run",
             path.display()
         )));
     }
-    let (tape, warnings) = Tape::open([path]).map_err(Failure::usage)?;
+    let (tape, warnings) = Tape::open([path], reading).map_err(Failure::usage)?;
     for warning in &warnings {
         warn(warning);
         *verdict = Verdict::Finding;

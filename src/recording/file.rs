@@ -1,8 +1,11 @@
 //! Recordings on disk: which files a path stands for, and how one is opened.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
 
 use super::format::{FORMATS, Format, ReadError, Reading, Summary, recognized};
 use super::playback::{Take, play};
@@ -10,8 +13,17 @@ use super::playback::{Take, play};
 /// How much of a file is read at once, and looked at to recognize its format.
 const BUFFER: usize = 64 * 1024;
 
+/// What a gzip'd file begins with (RFC 1952 section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What stands in the name of a file with all sessions of a run where that of a session has its number.
+pub const RUN: &str = "run";
+
+/// The fewest octets by which a format is recognized: a pipe may bring one at a time.
+const ENOUGH: usize = 4;
+
 /// The recordings at a path: a folder stands for those in it, in order of their names; a session that was
-/// recorded in several formats counts once.
+/// recorded in several formats counts once, and a run of which each session has a file too does not count.
 pub fn recordings(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -26,7 +38,19 @@ pub fn recordings(path: &Path) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     found.dedup_by(|second, first| second.with_extension("") == first.with_extension(""));
+    let starts: HashSet<_> = found
+        .iter()
+        .filter_map(|path| start(path))
+        .filter(|(_, what)| *what != RUN)
+        .map(|(start, _)| start.to_owned())
+        .collect();
+    found.retain(|path| start(path).is_none_or(|(start, what)| what != RUN || !starts.contains(start)));
     Ok(found)
+}
+
+/// When a recording says by its name that it was begun, and what of.
+fn start(path: &Path) -> Option<(&str, &str)> {
+    path.file_stem()?.to_str()?.rsplit_once('-')
 }
 
 /// A recording about to be read.
@@ -42,9 +66,12 @@ impl std::fmt::Debug for Input {
 }
 
 impl Input {
-    /// Recognizes the format of what a reader gives.
+    /// Recognizes the format of what a reader gives, gzip'd or not.
     pub fn recognize(source: impl Read + 'static) -> Result<Self, ReadError> {
-        let mut input = BufReader::with_capacity(BUFFER, source);
+        let mut input = buffered(source)?;
+        if input.fill_buf()?.starts_with(&GZIP) {
+            input = buffered(MultiGzDecoder::new(input))?;
+        }
         let beginning = input.fill_buf()?;
         let Some(format) = recognized(beginning) else {
             let what = if beginning.is_empty() {
@@ -54,7 +81,7 @@ impl Input {
             };
             return Err(ReadError::Foreign(what.to_owned()));
         };
-        Ok(Self { format, input: Box::new(input) })
+        Ok(Self { format, input })
     }
 
     /// Opens a file.
@@ -66,4 +93,20 @@ impl Input {
     pub fn play(mut self, reading: &Reading, take: &mut Take<'_>) -> Result<Summary, ReadError> {
         play(self.format, &mut self.input, reading, take)
     }
+}
+
+/// Gives enough octets at once to recognize a format by, and does not wait for more.
+fn buffered(mut source: impl Read + 'static) -> io::Result<Box<dyn BufRead>> {
+    let mut beginning = vec![0; BUFFER];
+    let mut len = 0;
+    while len < ENOUGH {
+        match source.read(&mut beginning[len..]) {
+            Ok(0) => break,
+            Ok(read) => len += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    beginning.truncate(len);
+    Ok(Box::new(Cursor::new(beginning).chain(BufReader::with_capacity(BUFFER, source))))
 }

@@ -13,6 +13,7 @@ pub mod terminal;
 pub mod jsonl;
 pub mod markdown;
 pub mod filter;
+pub mod pages;
 
 use std::io::{self, Write};
 

@@ -291,7 +291,7 @@ impl Text {
             How::Finished => format!("closed by {by}{after}"),
             How::Reset => format!("reset by {by}"),
             How::ConnectFailed => "ended: the upstream could not be connected".to_owned(),
-            How::Cut => format!("still open where the capture ends"),
+            How::Cut => "still open where the capture ends".to_owned(),
             How::Stopped => "ended: poptape was stopped".to_owned(),
         };
         let text = format!(

@@ -80,9 +80,11 @@ pub enum TapeError {
 }
 
 impl Tape {
-    /// Reads recordings: files, and folders of them. Gives what could be read only in part with it, in words.
+    /// Reads recordings and captures: files, and folders of them. Gives what could be read only in part with it, in
+    /// words.
     pub fn open<P: AsRef<Path>>(
         paths: impl IntoIterator<Item = P>,
+        reading: &Reading,
     ) -> Result<(Self, Vec<String>), TapeError> {
         let (mut tape, mut warnings, mut names) = (Self::default(), Vec::new(), Vec::new());
         for path in paths {
@@ -93,7 +95,7 @@ impl Tape {
             for file in recordings(path).map_err(|error| unreadable(path, ReadError::Io(error)))? {
                 let name = file.display().to_string();
                 let input = Input::open(&file).map_err(|error| unreadable(&file, error))?;
-                let integrity = tape.read(&name, input).map_err(|error| unreadable(&file, error))?;
+                let integrity = tape.read(&name, input, reading).map_err(|error| unreadable(&file, error))?;
                 match integrity {
                     Integrity::Whole => {}
                     Integrity::Unfinished => {
@@ -111,10 +113,10 @@ impl Tape {
         Ok((tape, warnings))
     }
 
-    /// Reads one recording.
-    pub fn read(&mut self, name: &str, input: Input) -> Result<Integrity, ReadError> {
+    /// Reads one file.
+    pub fn read(&mut self, name: &str, input: Input, reading: &Reading) -> Result<Integrity, ReadError> {
         let mut takings = BTreeMap::new();
-        let summary = input.play(&Reading::default(), &mut |session, entry| {
+        let summary = input.play(reading, &mut |session, entry| {
             takings.entry(session).or_insert_with(|| Taking::new(name)).entry(entry);
             Ok(())
         })?;

@@ -15,14 +15,19 @@ use crate::recording::Entry;
 #[derive(Debug)]
 pub struct Messages {
     folder: PathBuf,
-    /// RETR commands whose answer has not begun: exchange, message number as far as it is one.
-    asked: VecDeque<(u32, Option<u64>)>,
-    open: Option<Message>,
+    sessions: HashMap<u32, Session>,
     /// How often each name was used.
     names: HashMap<String, u32>,
     /// What was written: file name, and whether it is whole.
     written: BTreeMap<String, bool>,
     piece: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    /// RETR commands whose answer has not begun: exchange, message number as far as it is one.
+    asked: VecDeque<(u32, Option<u64>)>,
+    open: Option<Message>,
 }
 
 #[derive(Debug)]
@@ -39,8 +44,7 @@ impl Messages {
         fs::create_dir_all(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
-            asked: VecDeque::new(),
-            open: None,
+            sessions: HashMap::new(),
             names: HashMap::new(),
             written: BTreeMap::new(),
             piece: Vec::new(),
@@ -52,43 +56,34 @@ impl Messages {
         &self.written
     }
 
-    /// A file name of digits that sorts by message number; never one that the network chose.
-    fn name(&mut self, n: u32, number: Option<u64>) -> String {
-        let stem = number.map_or_else(|| format!("exchange-{n:05}"), |number| format!("message-{number:05}"));
-        let times = self.names.entry(stem.clone()).and_modify(|times| *times += 1).or_insert(1);
-        if *times == 1 { format!("{stem}.eml") } else { format!("{stem}-{times}.eml") }
-    }
-
-    fn event(&mut self, event: &Event) -> io::Result<()> {
+    fn event(&mut self, session: u32, event: &Event) -> io::Result<()> {
+        let Session { asked, open } = self.sessions.entry(session).or_default();
         match event {
             Event::Request { n, run, request: Request::Command(Keyword::Retr), .. } => {
                 let argument = Command::parse(&run.bytes).words().next();
                 let number = argument.and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
-                self.asked.push_back((*n, number));
+                asked.push_back((*n, number));
             }
             Event::Status { n, status, .. } => {
-                let Some(&(asked, number)) = self.asked.front().filter(|asked| asked.0 == *n) else {
-                    return Ok(());
-                };
-                self.asked.pop_front();
+                let Some((n, number)) = asked.pop_front_if(|asked| asked.0 == *n) else { return Ok(()) };
                 if *status == Some(Status::Ok) {
-                    let name = self.name(asked, number);
+                    let name = name(&mut self.names, n, number);
                     let file = BufWriter::new(new_file(&self.folder.join(&name))?);
-                    self.open = Some(Message { n: asked, name, file, unstuffer: Unstuffer::default() });
+                    *open = Some(Message { n, name, file, unstuffer: Unstuffer::default() });
                 }
             }
             Event::Body { n, run } => {
-                if let Some(message) = self.open.as_mut().filter(|message| message.n == *n) {
+                if let Some(message) = open.as_mut().filter(|message| message.n == *n) {
                     self.piece.clear();
                     message.unstuffer.push(&run.bytes, &mut self.piece);
                     message.file.write_all(&self.piece)?;
                 }
             }
             Event::End(outcome) => {
-                if let Ok(place) = self.asked.binary_search_by_key(&outcome.n, |asked| asked.0) {
-                    self.asked.remove(place);
+                if let Ok(place) = asked.binary_search_by_key(&outcome.n, |asked| asked.0) {
+                    asked.remove(place);
                 }
-                if let Some(mut message) = self.open.take_if(|message| message.n == outcome.n) {
+                if let Some(mut message) = open.take_if(|message| message.n == outcome.n) {
                     message.file.flush()?;
                     self.written.insert(message.name, outcome.complete);
                 }
@@ -99,13 +94,28 @@ impl Messages {
     }
 }
 
+/// A file name of digits that sorts by message number; never one that the network chose. `names` counts how often each
+/// was used.
+fn name(names: &mut HashMap<String, u32>, n: u32, number: Option<u64>) -> String {
+    let stem = number.map_or_else(|| format!("exchange-{n:05}"), |number| format!("message-{number:05}"));
+    let times = names.entry(stem.clone()).and_modify(|times| *times += 1).or_insert(1);
+    if *times == 1 { format!("{stem}.eml") } else { format!("{stem}-{times}.eml") }
+}
+
 impl Sink for Messages {
     fn name(&self) -> &'static str {
         "the messages"
     }
 
-    fn take(&mut self, _: u32, entry: &Entry) -> io::Result<()> {
-        if let Entry::Event(event) = entry { self.event(event) } else { Ok(()) }
+    fn take(&mut self, session: u32, entry: &Entry) -> io::Result<()> {
+        match entry {
+            Entry::Event(event) => self.event(session, event),
+            Entry::Ended(_) => {
+                self.sessions.remove(&session);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,14 +1,17 @@
-//! The recorder: a file a session and a format. After each flush the file is whole: it ends with a tail that
-//! the next octets overwrite, so that even `kill -9` leaves what every reader accepts.
+//! The recorder: a file a session and a format, or one for all sessions of a run where the format holds several.
+//! After each flush a file is whole: it ends with a tail that the next octets overwrite, so that even `kill -9`
+//! leaves what every reader accepts.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::mem::take;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Sink;
+use crate::recording::file::RUN;
 use crate::recording::format::{Format, Writer, Writing};
 use crate::recording::{Entry, Header};
 
@@ -19,11 +22,35 @@ const BUFFER: usize = 256 * 1024;
 /// needs no descriptor.
 const OPEN_FILES: usize = 64;
 
+/// What files are made.
+#[derive(Default)]
+pub struct Files {
+    /// In which formats.
+    pub formats: Vec<&'static dyn Format>,
+    /// How those are written that can be written in several ways.
+    pub writing: Writing,
+    /// What one file is for.
+    pub per: Per,
+}
+
+/// What one file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Per {
+    /// A session.
+    #[default]
+    Session,
+    /// All sessions of the run, where the format holds several.
+    Run,
+}
+
 /// See the [module](self).
 pub struct Recorder {
     folder: PathBuf,
-    formats: Vec<&'static dyn Format>,
+    files: Files,
     sessions: HashMap<u32, Vec<Recording>>,
+    /// The files for the run, once it has a session.
+    run: Vec<Recording>,
+    run_dirty: bool,
     dirty: HashSet<u32>,
     /// The sessions whose files are open, the one used last at the end.
     open: VecDeque<u32>,
@@ -31,10 +58,10 @@ pub struct Recorder {
     paths: Paths,
 }
 
-/// Is told of each finished recording: session, path.
+/// Is told where a session that has ended was recorded: session, path.
 pub type Announce = Box<dyn Fn(u32, &Path) + Send>;
 
-/// The finished recordings, in the order in which they ended.
+/// The finished recordings, in the order in which they ended; that of a run from its beginning on.
 #[derive(Debug, Clone, Default)]
 pub struct Paths(Arc<Mutex<Vec<PathBuf>>>);
 
@@ -42,6 +69,10 @@ impl Paths {
     /// Those finished so far.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn push(&self, path: PathBuf) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(path);
     }
 }
 
@@ -60,19 +91,15 @@ struct Recording {
 
 impl Recorder {
     /// Records into `folder`, which is made where it is missing.
-    pub fn new(
-        folder: &Path,
-        formats: Vec<&'static dyn Format>,
-        announce: Option<Announce>,
-    ) -> io::Result<Self> {
+    pub fn new(folder: &Path, files: Files, announce: Option<Announce>) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         if !fs::metadata(folder)?.is_dir() {
             return Err(io::Error::new(ErrorKind::NotADirectory, "it is not a folder"));
         }
         // Better said now than in the middle of the first session.
         rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)?;
-        let (sessions, dirty, open, paths) = Default::default();
-        Ok(Self { folder: folder.to_owned(), formats, sessions, dirty, open, announce, paths })
+        let (sessions, run, run_dirty, dirty, open, paths) = Default::default();
+        Ok(Self { folder: folder.to_owned(), files, sessions, run, run_dirty, dirty, open, announce, paths })
     }
 
     /// Where the finished recordings are listed.
@@ -81,17 +108,29 @@ impl Recorder {
     }
 
     fn begin(&mut self, session: u32, header: &Header) -> io::Result<()> {
-        let mut recordings = Vec::new();
-        for format in &self.formats {
-            let (path, file) = create(&self.folder, header, format.extension())?;
-            recordings.push(Recording {
+        let Files { formats, writing, per } = &self.files;
+        let of_run = |format: &&dyn Format| *per == Per::Run && format.holds_several();
+        let make = |format: &dyn Format, name: &str| {
+            let (path, file) = create(&self.folder, header, name, format.extension())?;
+            Ok::<_, io::Error>(Recording {
                 path,
-                writer: format.writer(&Writing::default()),
+                writer: format.writer(writing),
                 file: Some(file),
                 buffer: Vec::new(),
                 end: 0,
                 length: 0,
-            });
+            })
+        };
+        if self.run.is_empty() {
+            for format in formats.iter().copied().filter(of_run) {
+                let recording = make(format, RUN)?;
+                self.paths.push(recording.path.clone());
+                self.run.push(recording);
+            }
+        }
+        let mut recordings = Vec::new();
+        for format in formats.iter().copied().filter(|format| !of_run(format)) {
+            recordings.push(make(format, &format!("{:04}", header.session))?);
         }
         self.sessions.insert(session, recordings);
         self.used(session);
@@ -105,7 +144,7 @@ impl Recorder {
         }
         self.open.retain(|&open| open != session);
         self.open.push_back(session);
-        if self.open.len() * self.formats.len().max(1) > OPEN_FILES
+        if self.open.len() * self.files.formats.len().max(1) > OPEN_FILES
             && let Some(oldest) = self.open.pop_front()
         {
             for recording in self.sessions.get_mut(&oldest).into_iter().flatten() {
@@ -122,7 +161,10 @@ impl Recorder {
             if let Some(announce) = &self.announce {
                 announce(session, &recording.path);
             }
-            self.paths.0.lock().unwrap_or_else(PoisonError::into_inner).push(recording.path);
+            self.paths.push(recording.path);
+        }
+        for (recording, announce) in self.run.iter().zip(self.announce.iter().cycle()) {
+            announce(session, &recording.path);
         }
         Ok(())
     }
@@ -139,7 +181,8 @@ impl Sink for Recorder {
         }
         let Some(recordings) = self.sessions.get_mut(&session) else { return Ok(()) };
         let mut full = false;
-        for recording in recordings {
+        self.run_dirty = true;
+        for recording in recordings.iter_mut().chain(&mut self.run) {
             recording.writer.take(session, entry, &mut recording.buffer);
             if recording.buffer.len() > BUFFER {
                 recording.write(false)?;
@@ -157,7 +200,10 @@ impl Sink for Recorder {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        for session in std::mem::take(&mut self.dirty) {
+        if take(&mut self.run_dirty) {
+            self.run.iter_mut().try_for_each(|recording| recording.write(true))?;
+        }
+        for session in take(&mut self.dirty) {
             for recording in self.sessions.get_mut(&session).into_iter().flatten() {
                 recording.write(true)?;
             }
@@ -170,7 +216,7 @@ impl Sink for Recorder {
 impl Recording {
     /// Writes the buffer to its place, with a tail behind it if wanted, in one call.
     fn write(&mut self, tail: bool) -> io::Result<()> {
-        let mut octets = std::mem::take(&mut self.buffer);
+        let mut octets = take(&mut self.buffer);
         let added = octets.len() as u64;
         if tail {
             self.writer.tail(&mut octets);
@@ -198,12 +244,12 @@ impl Recording {
 }
 
 /// Makes a new file, `0600`, whose name sorts by the session's start: never one that is there already.
-fn create(folder: &Path, header: &Header, extension: &str) -> io::Result<(PathBuf, File)> {
+fn create(folder: &Path, header: &Header, name: &str, extension: &str) -> io::Result<(PathBuf, File)> {
     let start = header.started.format("%Y-%m-%dT%H-%M-%S%.3fZ");
     let mut attempt = 0;
     loop {
         let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-        let path = folder.join(format!("{start}-{:04}{again}.{extension}", header.session));
+        let path = folder.join(format!("{start}-{name}{again}.{extension}"));
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,

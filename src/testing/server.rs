@@ -18,6 +18,7 @@ use crate::net::listen::{Accepted, Listener, Until, serve};
 use crate::net::server::House;
 use crate::pop3::Secrets;
 use crate::pop3::secret::Secret;
+use crate::recording::format::Reading;
 use crate::replay::tape::TapeError;
 use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
 
@@ -133,7 +134,7 @@ impl Builder {
     pub fn start(self) -> Result<MockServer, StartError> {
         let cast = match self.play {
             Play::Replay(path) => {
-                let (tape, _) = Tape::open([path])?;
+                let (tape, _) = Tape::open([path], &Reading::default())?;
                 let options = Options { users: self.users, ..self.options };
                 Cast::Replay(Arc::new(Replay::new(tape, options)))
             }

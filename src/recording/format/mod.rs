@@ -67,6 +67,9 @@ pub enum ReadError {
     /// It is no recording.
     #[error("not a poptape recording: {0}")]
     Foreign(String),
+    /// It is a capture without a POP3 session: what is in it.
+    #[error("no POP3 session in it: {0}. --port says where else POP3 is spoken")]
+    NoSession(String),
     /// It is a recording of a later version.
     #[error(
         "written in version {found} of the recording format, and this poptape reads up to {known}: update poptape"
