@@ -17,7 +17,22 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sink", &["render", "recording", "pop3", "wire"]),
     ("net", &["sink", "relay", "engine", "recording", "maildrop", "pop3", "wire"]),
     ("testing", &["net", "replay", "relay", "engine", "recording", "maildrop", "pop3", "wire"]),
-    ("cli", &["net", "sink", "replay", "relay", "engine", "render", "recording", "maildrop", "pop3", "wire"]),
+    (
+        "cli",
+        &[
+            "net",
+            "sink",
+            "replay",
+            "relay",
+            "engine",
+            "render",
+            "recording",
+            "capture",
+            "maildrop",
+            "pop3",
+            "wire",
+        ],
+    ),
 ];
 
 /// Tokio, sockets and the terminal stay in the shell.
