@@ -38,12 +38,8 @@ pub fn recordings(path: &Path) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     found.dedup_by(|second, first| second.with_extension("") == first.with_extension(""));
-    let starts: HashSet<_> = found
-        .iter()
-        .filter_map(|path| start(path))
-        .filter(|(_, what)| *what != RUN)
-        .map(|(start, _)| start.to_owned())
-        .collect();
+    let sessions = found.iter().filter_map(|path| start(path)).filter(|(_, what)| *what != RUN);
+    let starts: HashSet<String> = sessions.map(|(start, _)| start.to_owned()).collect();
     found.retain(|path| start(path).is_none_or(|(start, what)| what != RUN || !starts.contains(start)));
     Ok(found)
 }
@@ -109,4 +105,66 @@ fn buffered(mut source: impl Read + 'static) -> io::Result<Box<dyn BufRead>> {
     }
     beginning.truncate(len);
     Ok(Box::new(Cursor::new(beginning).chain(BufReader::with_capacity(BUFFER, source))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn each_session_of_a_folder_counts_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = "2026-11-24T06-13-02.123Z";
+        for name in [
+            &format!("{first}-0001.json"),
+            &format!("{first}-0001.pcapng"),
+            "2026-11-24T06-13-02.124Z-0002.json",
+            &format!("{first}-run.pcapng"),
+            "2026-11-25T06-13-02.123Z-run.pcap",
+            "mail.pcap",
+            "notes.txt",
+        ] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = recordings(folder.path()).unwrap();
+        let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(
+            names,
+            [
+                "2026-11-24T06-13-02.123Z-0001.json",
+                "2026-11-24T06-13-02.124Z-0002.json",
+                "2026-11-25T06-13-02.123Z-run.pcap",
+                "mail.pcap"
+            ]
+        );
+    }
+
+    /// Brings one octet at a time, as a slow pipe does.
+    struct Drops(Cursor<Vec<u8>>);
+
+    impl Read for Drops {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let room = buffer.len().min(1);
+            self.0.read(&mut buffer[..room])
+        }
+    }
+
+    #[test]
+    fn a_format_is_recognized_however_the_octets_come() {
+        let json = std::fs::read("recordings/seed.json").unwrap();
+        let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        zipped.write_all(&json).unwrap();
+        for octets in [json, zipped.finish().unwrap()] {
+            let mut sessions = 0;
+            let input = Input::recognize(Drops(Cursor::new(octets))).unwrap();
+            let summary = input.play(&Reading::default(), &mut |_, entry| {
+                sessions += u32::from(matches!(entry, super::super::Entry::Opened(_)));
+                Ok(())
+            });
+            assert_eq!(summary.unwrap().integrity, super::super::format::Integrity::Whole);
+            assert_eq!(sessions, 1);
+        }
+    }
 }
