@@ -5,6 +5,7 @@
 //! a tap on either side of poptape saw pass. The programs come from the distribution; setup.sh
 //! installs them, and a missing one fails the tests.
 
+mod captured;
 mod changed;
 mod clients;
 mod corpus;
