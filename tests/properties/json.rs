@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::dissect::{dissect, exchanges, stream};
 use super::session::{cut, cuts, lines};
 
-fn header(secrets: Secrets) -> Header {
+pub fn header(secrets: Secrets) -> Header {
     Header {
         generator: "poptape test".to_owned(),
         session: 3,
@@ -49,7 +49,7 @@ pub fn read(file: &[u8]) -> Result<(Vec<Entry>, Integrity), ReadError> {
     Ok((entries, summary.integrity))
 }
 
-fn events(entries: &[Entry]) -> Vec<Event> {
+pub fn events(entries: &[Entry]) -> Vec<Event> {
     let events = entries.iter().filter_map(|entry| match entry {
         Entry::Event(event) => Some(event.clone()),
         _ => None,
@@ -57,7 +57,7 @@ fn events(entries: &[Entry]) -> Vec<Event> {
     events.collect()
 }
 
-fn entries(events: &[Event], secrets: Secrets) -> Vec<Entry> {
+pub fn entries(events: &[Event], secrets: Secrets) -> Vec<Entry> {
     let mut entries = vec![Entry::Opened(Box::new(header(secrets)))];
     entries.extend(events.iter().cloned().map(Entry::Event));
     entries.push(end());
@@ -149,7 +149,7 @@ proptest! {
 use poptape::wire::Side::{Client as C, Server as S};
 
 /// Pieces of sessions whose pairing does not depend on timing.
-const SCENES: &[&[(Side, &str)]] = &[
+pub const SCENES: &[&[(Side, &str)]] = &[
     &[(C, "USER kcope\r\n"), (S, "+OK\r\n"), (C, "PASS secret\r\n"), (S, "+OK 2 messages\r\n")],
     &[(C, "LIST\r\n"), (S, "+OK\r\n1 120\r\n2 200\r\n.\r\n"), (C, "LIST 2\r\n"), (S, "+OK 2 200\r\n")],
     &[(C, "RETR 1\r\n"), (S, "+OK 12 octets\r\n..a\r\n+OK b\r\n.\r\n")],

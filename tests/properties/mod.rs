@@ -2,6 +2,7 @@
 
 mod dissect;
 mod json;
+mod packets;
 mod session;
 
 /// A failure is kept as a test of its own, not in a file.
