@@ -1,0 +1,3 @@
+//! Captures: what is read of them and what is written.
+
+pub mod files;
