@@ -12,6 +12,7 @@
 //! Memory is bounded: by [`Options::max_open`] conversations, by [`WINDOW`] octets that wait for their turn in each.
 
 pub mod keylog;
+pub mod tls;
 
 use std::io;
 use std::net::SocketAddr;
