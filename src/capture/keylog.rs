@@ -15,6 +15,9 @@ const LONGEST: usize = 48;
 /// The random octets of a client's hello, by which a log names a session.
 pub type Random = [u8; 32];
 
+/// A secret.
+type Secret = SmallVec<[u8; LONGEST]>;
+
 /// What a secret is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Label {
@@ -42,7 +45,7 @@ const LABELS: &[(&str, Label)] = &[
 /// Secrets by the random octets of the client's hello. A clone shares them.
 #[derive(Clone, Default)]
 pub struct KeyLog {
-    secrets: Arc<BTreeMap<(Random, Label), SmallVec<[u8; LONGEST]>>>,
+    secrets: Arc<BTreeMap<(Random, Label), Secret>>,
 }
 
 impl KeyLog {
@@ -77,7 +80,7 @@ impl fmt::Debug for KeyLog {
 }
 
 /// What a line says: label, random, secret, in hexadecimal.
-fn line(line: &[u8]) -> Option<((Random, Label), SmallVec<[u8; LONGEST]>)> {
+fn line(line: &[u8]) -> Option<((Random, Label), Secret)> {
     let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
     let name = words.next()?;
     let &(_, label) = LABELS.iter().find(|&&(known, _)| known == name)?;
@@ -86,7 +89,7 @@ fn line(line: &[u8]) -> Option<((Random, Label), SmallVec<[u8; LONGEST]>)> {
     (words.next().is_none() && !secret.is_empty()).then_some(((random, label), secret))
 }
 
-fn hex(digits: &str) -> Option<SmallVec<[u8; LONGEST]>> {
+fn hex(digits: &str) -> Option<Secret> {
     let digit = |octet: &u8| char::from(*octet).to_digit(16);
     if digits.len() > 2 * LONGEST {
         return None;

@@ -32,6 +32,8 @@ pub(super) struct Messages {
     body: Vec<u8>,
     /// Octets of the body that are still to come.
     rest: usize,
+    /// The body is kept.
+    wanted: bool,
 }
 
 impl Messages {
@@ -43,12 +45,13 @@ impl Messages {
                 let (taken, after) = octets.split_at(octets.len().min(HEADER - self.header.len()));
                 self.header.extend_from_slice(taken);
                 octets = after;
-                if let &[_, high, middle, low] = self.header.as_slice() {
+                if let &[kind, high, middle, low] = self.header.as_slice() {
                     self.rest = u32::from_be_bytes([0, high, middle, low]) as usize;
+                    self.wanted = WANTED.contains(&kind) && self.rest <= KEPT;
                 }
             } else {
                 let (taken, after) = octets.split_at(octets.len().min(self.rest));
-                if self.wanted() && self.body.len() + self.rest <= KEPT {
+                if self.wanted {
                     self.body.extend_from_slice(taken);
                 }
                 self.rest -= taken.len();
@@ -61,10 +64,6 @@ impl Messages {
             }
         }
         whole
-    }
-
-    fn wanted(&self) -> bool {
-        self.header.first().is_some_and(|kind| WANTED.contains(kind))
     }
 }
 

@@ -129,7 +129,7 @@ impl Tap {
                 self.judge(at, self.size > HELD, out);
             }
             Stage::Watching(watch) => {
-                watch.missing();
+                watch.missing(side);
                 self.hold(Held::Missing(side, octets), 0);
             }
         }
@@ -176,18 +176,20 @@ impl Tap {
             return;
         };
         let facts = watch.facts(self.before);
-        if let Some((_, server)) = watch.hellos() {
-            let why = if server.suite().is_none() {
+        let why = match watch.hellos() {
+            None => Some("the hellos of this session are not in the capture, or not whole".to_owned()),
+            Some((_, server)) if server.suite().is_none() => {
                 let (version, suite) = (server.version_name(), server.suite_name());
                 let only = "only TLS 1.2 and 1.3 with AES-GCM or ChaCha20-Poly1305, uncompressed, can";
                 Some(format!("{version} with {suite} cannot be decrypted here: {only}"))
-            } else {
-                let text = "the key log does not have the secrets of this session, or not all of them";
-                (!keys.is_empty()).then(|| text.to_owned())
-            };
-            if let Some(text) = why {
-                out(Out::Note(at, "tls-unreadable", text));
             }
+            Some(_) if keys.is_empty() => None,
+            Some(_) => {
+                Some("the key log does not have the secrets of this session, or not all of them".to_owned())
+            }
+        };
+        if let Some(text) = why {
+            out(Out::Note(at, "tls-unreadable", text));
         }
         self.give_up(facts, out);
     }

@@ -103,7 +103,9 @@ impl Hash {
 
 fn mac<M: Mac + KeyInit>(secret: &[u8], parts: &[&[u8]]) -> Option<Vec<u8>> {
     let mut mac = <M as KeyInit>::new_from_slice(secret).ok()?;
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     Some(mac.finalize().into_bytes().to_vec())
 }
 

@@ -125,11 +125,9 @@ impl Talk {
     /// A side says something; both send what they have, until neither has more. Gives what the other side understood.
     pub(crate) fn say(&mut self, client: bool, octets: &[u8]) -> Vec<u8> {
         let mut heard = Vec::new();
-        let mut rest = octets;
-        while !rest.is_empty() {
-            let (from, _) = self.sides(client);
-            let taken = from.writer().write(rest).unwrap();
-            rest = rest.get(taken..).unwrap();
+        // A record at a time: rustls takes no more before what it has is read.
+        for record in octets.chunks(1 << 14) {
+            self.sides(client).0.writer().write_all(record).unwrap();
             self.settle();
             let (_, to) = self.sides(client);
             // At the end of what is there it would block, or the peer closed.

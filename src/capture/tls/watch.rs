@@ -69,9 +69,13 @@ impl Watch {
         }
     }
 
-    /// Some octets are missing.
-    pub(super) const fn missing(&mut self) {
+    /// Octets of a side are missing. A hello may be whole in a record that is not.
+    pub(super) fn missing(&mut self, side: Side) {
         self.blind = true;
+        let octets = self.half(side).octets.split();
+        if octets.first() == Some(&HANDSHAKE) {
+            self.record(side, &Record { kind: HANDSHAKE, octets: &octets });
+        }
     }
 
     /// The next thing that the octets of a side say.
