@@ -328,12 +328,6 @@ pub fn word_octets(order: Endianness, word: u32) -> [u8; 4] {
     }
 }
 
-/// A block by its parts, for what no writer would write.
-pub fn raw_block(order: Endianness, kind: u32, body: &[u8]) -> Vec<u8> {
-    let length = word_octets(order, body.len() as u32 + 12);
-    [&word_octets(order, kind), &length, body, &length].concat()
-}
-
 /// Compressed.
 pub fn gzip(octets: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -228,3 +228,96 @@ fn word(octets: &[u8], at: usize, order: Endianness) -> Option<u32> {
 fn nanos(since_1970: Duration) -> Nanos {
     Nanos::try_from(since_1970.as_nanos()).unwrap_or(Nanos::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Time, link type, octets, length.
+    type Seen = Vec<(Nanos, u32, Vec<u8>, u32)>;
+
+    fn read_all(kind: Kind, file: &[u8]) -> (Seen, Vec<Vec<u8>>, Integrity) {
+        let (mut frames, mut keys) = (Vec::new(), Vec::new());
+        let integrity = read(kind, &mut &file[..], &mut |item| {
+            match item {
+                Item::Frame(frame) => {
+                    frames.push((frame.at, frame.link, frame.octets.to_vec(), frame.length))
+                }
+                Item::Keys(lines) => keys.push(lines.to_vec()),
+            }
+            Ok(())
+        });
+        (frames, keys, integrity.unwrap())
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+        let length = body.len() as u32 + 12;
+        [&words(&[kind, length]), body, &words(&[length])].concat()
+    }
+
+    fn section() -> Vec<u8> {
+        block(SECTION_HEADER_BLOCK, &words(&[0x1a2b_3c4d, 0x0001_0000, u32::MAX, u32::MAX]))
+    }
+
+    #[test]
+    fn every_packet_block_and_what_it_says() {
+        // Ethernet with a snap length of 6 and a resolution of 2^-10 s; raw IP in microseconds from a second on.
+        let first = block(1, &[&words(&[0x0001_0000, 6]), &[0, 9, 0, 1, 0x8a, 0, 0, 0][..]].concat());
+        let offset = [&words(&[0x0065_0000, 0]), &[0, 14, 0, 8][..], &words(&[0, 1])].concat();
+        let file = [
+            section(),
+            first,
+            block(1, &offset),
+            block(6, &[&words(&[0, 0, 1024, 5, 9]), &b"abcde\0\0\0"[..], &[0, 1, 0xff, 0xff]].concat()),
+            block(6, &[&words(&[1, 0, 7, 2, 1]), &b"fg\0\0"[..]].concat()),
+            block(2, &[&words(&[0x0001_0003, 0, 8, 1, 1]), &b"h\0\0\0"[..]].concat()),
+            block(3, &[&words(&[8]), &b"ijklmn\0\0"[..]].concat()),
+            block(10, &[&words(&[TLS_KEY_LOG, 3]), &b"a b\0"[..]].concat()),
+        ];
+        let (frames, keys, integrity) = read_all(Kind::Pcapng, &file.concat());
+        assert_eq!(integrity, Integrity::Whole);
+        let expected = [
+            (1_000_000_000, 1, b"abcde".to_vec(), 9),
+            (1_000_007_000, 101, b"fg".to_vec(), 2),
+            (1_000_008_000, 101, b"h".to_vec(), 1),
+            (1_000_008_000, 1, b"ijklmn".to_vec(), 8),
+        ];
+        assert_eq!(frames, expected);
+        assert_eq!(keys, [b"a b"]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_skipped_and_an_interface_kept() {
+        let packet = |interface, captured| {
+            block(6, &[&words(&[interface, 0, 1, captured, 1]), &b"x\0\0\0"[..]].concat())
+        };
+        let reserved = block(1, &words(&[0x0001_0001, 0]));
+        let raw = block(1, &words(&[0x0065_0000, 0]));
+        let huge = block(1, &[&words(&[0x0071_0000, 0]), &vec![0; 17 << 20][..]].concat());
+        let blocks = [section(), reserved, raw, huge, packet(3, 1), packet(0, u32::MAX)];
+        let rest = [packet(0, 1), packet(1, 1), packet(2, 1), section(), packet(0, 1)];
+        let (frames, _, integrity) = read_all(Kind::Pcapng, &[blocks.concat(), rest.concat()].concat());
+        assert_eq!(frames.iter().map(|frame| frame.1).collect::<Vec<_>>(), [1, 101, 113]);
+        let expected = "5 blocks in it make no sense and were skipped".to_owned();
+        assert_eq!(integrity, Integrity::Damaged(expected));
+    }
+
+    #[test]
+    fn a_record_longer_than_any_is_skipped() {
+        let header = words(&[0xa1b2_3c4d, 0x0002_0004, 0, 0, 65535, 0xf000_0001]);
+        let record = |octets: &[u8]| [&words(&[1, 2, octets.len() as u32, 1]), octets].concat();
+        let file = [header, record(b"ab"), record(&vec![0; 17 << 20]), record(b"c")].concat();
+        let (frames, _, integrity) = read_all(Kind::Pcap, &file);
+        assert_eq!(frames, [(1_000_000_002, 1, b"ab".to_vec(), 2), (1_000_000_002, 1, b"c".to_vec(), 1)]);
+        assert_eq!(integrity, Integrity::Damaged("a record in it makes no sense and was skipped".to_owned()));
+        let (frames, _, integrity) = read_all(Kind::Pcap, &file[..41]);
+        assert_eq!(
+            (frames, integrity),
+            (Vec::new(), Integrity::Damaged("0 records could be read; the next is cut off".to_owned()))
+        );
+    }
+}
