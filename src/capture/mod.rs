@@ -11,15 +11,29 @@
 //! Nothing here knows a file format: `recording::format::pcap` reads files and makes records of what is [`Saw`]n.
 //! Memory is bounded: by [`Options::max_open`] conversations, by [`WINDOW`] octets that wait for their turn in each.
 
+mod segment;
+mod link;
+mod ip;
+mod stream;
+mod conversation;
 pub mod keylog;
 pub mod tls;
+mod recognize;
+mod session;
+mod table;
+mod follow;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use self::follow::Follower;
+use self::ip::{Packets, Skip};
 pub use self::keylog::KeyLog;
+use self::link::Carries;
 use crate::wire::{Close, Micros, Side, Tls};
 
 /// The most octets of a conversation that wait for others before them.
@@ -117,36 +131,62 @@ pub struct Tally {
 /// Makes sessions of frames.
 #[derive(Debug)]
 pub struct Capture {
-    options: Options,
-    tally: Tally,
+    packets: Packets,
+    follower: Follower,
 }
 
 impl Capture {
     /// Of a capture from its first frame on.
     pub fn new(options: Options) -> Self {
-        Self { options, tally: Tally::default() }
+        Self { packets: Packets::default(), follower: Follower::new(options) }
     }
 
     /// Adds what a secrets block in the capture says, in the form of a key log.
     pub fn add_keys(&mut self, text: &[u8]) {
-        self.options.keys.add(text);
+        self.follower.options.keys.add(text);
     }
 
     /// Takes the next frame.
     pub fn frame(&mut self, frame: &Frame<'_>, see: &mut See<'_>) -> io::Result<()> {
-        let _ = (frame, see);
-        self.tally.frames += 1;
-        Ok(())
+        let tally = &mut self.follower.tally;
+        tally.frames += 1;
+        let packet = match link::carries(frame.link, frame.octets) {
+            Carries::Ip(packet) => packet,
+            Carries::Other => {
+                tally.not_tcp += 1;
+                return Ok(());
+            }
+            Carries::Cut => {
+                tally.damaged += 1;
+                return Ok(());
+            }
+            Carries::Unknown => {
+                tally.unknown_link += 1;
+                return Ok(());
+            }
+        };
+        let header = frame.octets.len() - packet.len();
+        let length = (frame.length as usize).saturating_sub(header);
+        match self.packets.segment(frame.at, packet, length) {
+            Ok(segment) => self.follower.segment(&segment, see),
+            Err(skip) => {
+                match skip {
+                    Skip::NotTcp => tally.not_tcp += 1,
+                    Skip::Damaged => tally.damaged += 1,
+                    Skip::Fragment => {}
+                }
+                Ok(())
+            }
+        }
     }
 
     /// The capture is at its end: sessions that go on are seen to be cut there.
     pub fn finish(&mut self, see: &mut See<'_>) -> io::Result<()> {
-        let _ = see;
-        Ok(())
+        self.follower.finish(see)
     }
 
     /// What was counted so far.
     pub const fn tally(&self) -> &Tally {
-        &self.tally
+        &self.follower.tally
     }
 }
