@@ -1,5 +1,6 @@
 //! Properties that hold for any octets, cut anywhere.
 
+mod captures;
 mod dissect;
 mod json;
 mod packets;

@@ -4,6 +4,7 @@
 //! any capture to `crate::capture` and makes records of the sessions that it finds. [`Pcapng`] holds what the older
 //! [`Pcap`] cannot: nanoseconds, names, remarks.
 
+mod pieces;
 mod frames;
 mod read;
 mod write;

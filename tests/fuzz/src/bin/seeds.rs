@@ -1,0 +1,16 @@
+//! Writes what the fuzz target begins with: a small capture of every kind.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../../../captures/files.rs"]
+mod files;
+
+fn main() -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/capture");
+    fs::create_dir_all(&folder)?;
+    for (name, file) in files::every() {
+        fs::write(folder.join(name), file)?;
+    }
+    Ok(())
+}
