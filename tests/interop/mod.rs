@@ -13,6 +13,7 @@ mod delivered;
 mod hosted;
 mod letters;
 mod mailbox;
+mod onlooker;
 mod personalities;
 mod probe;
 mod pace;

@@ -31,7 +31,8 @@ struct Keys(Mutex<String>);
 
 impl rustls::KeyLog for Keys {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+        let hex =
+            |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().concat();
         let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
         self.0.lock().unwrap().push_str(&line);
     }

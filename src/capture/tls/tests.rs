@@ -200,13 +200,9 @@ fn secrets_that_are_wrong_open_nothing() {
 fn the_handshake_secrets_can_be_missing() {
     for &(suite, version, _) in SUITES.iter().filter(|(_, version, _)| *version == "TLSv1.3") {
         let talk = short(suite);
-        let half: String = talk
-            .keys()
-            .lines()
-            .filter(|line| !line.contains("HANDSHAKE"))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let seen = watch(&key_log(&half), &whole(&talk));
+        let log = talk.keys();
+        let half: Vec<&str> = log.lines().filter(|line| !line.contains("HANDSHAKE")).collect();
+        let seen = watch(&key_log(&half.join("\n")), &whole(&talk));
         assert_eq!((seen.plain(), seen.tls().readable), (POP, true), "{version}");
         // What was agreed on under protection is not known then.
         assert_eq!((seen.tls().alpn.as_deref(), seen.notes.len()), (None, 0));
@@ -449,7 +445,7 @@ fn a_hello_is_known_by_its_first_octets() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn cuts_make_no_difference(suite in 0..SUITES.len(), sizes in prop::collection::vec(1..900_usize, 1..8)) {
