@@ -8,6 +8,7 @@
 
 mod support;
 
+mod captures;
 mod cli;
 mod golden;
 mod interop;

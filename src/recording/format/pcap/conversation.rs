@@ -182,3 +182,82 @@ impl Line<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::*;
+    use etherparse::{SlicedPacket, TransportSlice};
+
+    /// Every packet with its sequence number, acknowledgement and length.
+    fn packets(conversation: &mut Conversation, talk: impl FnOnce(&mut Line<'_>)) -> Vec<(u32, u32, usize)> {
+        let mut file = File::new(Kind::Pcap);
+        let mut out = Vec::new();
+        file.begin("poptape", &mut out);
+        talk(&mut Line { conversation, file: &file, packet: &mut Vec::new(), out: &mut out });
+        let mut reader = pcap_file::pcap::PcapReader::new(&out[..]).unwrap();
+        std::iter::from_fn(|| reader.next_packet())
+            .map(|packet| {
+                let packet = packet.unwrap().into_owned();
+                let sliced = SlicedPacket::from_ip(packet.data()).unwrap();
+                let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("no TCP") };
+                assert_eq!(tcp.checksum(), tcp.calc_checksum_ipv4([127, 0, 0, 1], [127, 0, 0, 1]).unwrap());
+                (tcp.sequence_number(), tcp.acknowledgment_number(), tcp.payload().len())
+            })
+            .collect()
+    }
+
+    fn conversation(client_starts: u32) -> Conversation {
+        let peer = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let mut conversation = Conversation::new(1, peer(5000), peer(110), DateTime::UNIX_EPOCH);
+        conversation.next = [client_starts, 7];
+        conversation.acknowledged = conversation.next;
+        conversation
+    }
+
+    #[test]
+    fn sequence_numbers_go_round() {
+        let seen = packets(&mut conversation(u32::MAX - 3), |line| {
+            line.data(Side::Client, 1, b"QUIT\r\n", Label::default());
+            line.data(Side::Server, 2, b"+OK\r\n", Label::default());
+            line.close(Side::Client, Close::Finished, 3);
+        });
+        let begin = u32::MAX - 3;
+        let handshake = [(begin, 0, 0), (7, begin + 1, 0), (begin + 1, 8, 0)];
+        let talk = [(begin + 1, 8, 6), (8, 3, 5), (3, 13, 0), (13, 4, 0)];
+        assert_eq!(seen, [&handshake[..], &talk[..]].concat());
+    }
+
+    #[test]
+    fn a_side_that_only_listens_acknowledges_now_and_then() {
+        let segment = vec![b'a'; 65_495];
+        let seen = packets(&mut conversation(0), |line| {
+            for at in 0..40 {
+                line.data(Side::Server, at, &segment, Label::default());
+            }
+        });
+        let acknowledgements: Vec<_> =
+            seen.iter().skip(3).filter(|packet| packet.2 == 0).map(|packet| packet.1).collect();
+        assert_eq!(acknowledgements, [8 + 17 * 65_495, 8 + 34 * 65_495]);
+    }
+
+    #[test]
+    fn what_nobody_saw_is_a_gap() {
+        let seen = packets(&mut conversation(0), |line| {
+            line.data(Side::Server, 1, b"+OK", Label::default());
+            line.skip(Side::Server, 100);
+            line.data(Side::Server, 2, b".\r\n", Label::default());
+        });
+        assert_eq!(seen[3..], [(8, 1, 3), (111, 1, 3)]);
+    }
+
+    #[test]
+    fn a_time_that_no_file_holds_is_the_nearest_that_it_does() {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let early = DateTime::from_timestamp(-10, 0).unwrap();
+        let conversation = Conversation::new(1, peer, peer, early);
+        assert_eq!(conversation.time(5_000_000), Duration::ZERO);
+        assert_eq!(conversation.time(11_000_000), Duration::from_secs(1));
+        assert!(conversation.time(u64::MAX) > Duration::from_secs(1 << 40));
+    }
+}

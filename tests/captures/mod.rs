@@ -1,0 +1,4 @@
+//! Captures, and what other tools make of them.
+
+mod made;
+mod written;
