@@ -1,4 +1,6 @@
-//! Captures: what is read of them and what is written.
+//! Captures: what is read of them, and what other tools make of those that are written.
 
 mod bad_input;
 pub mod files;
+mod made;
+mod written;

@@ -1,13 +1,28 @@
 //! Captures: a session as the packets of a TCP conversation, as other tools read them, and back.
 //!
-//! `write` makes the conversation, `segments` says where it is cut, `packet` makes the packets; `read` hands frames of
-//! any capture to `crate::capture` and makes records of the sessions that it finds. [`Pcapng`] holds what the older
-//! [`Pcap`] cannot: nanoseconds, names, remarks.
+//! ```text
+//!   Entry -> write: a session's state -> exchanges | arrivals: where octets are cut into segments
+//!         -> conversation: handshake, sequence numbers, acknowledgements, close
+//!         -> packet: headers, checksums -> file: records or blocks
+//! ```
+//!
+//! `read` hands frames of any capture to `crate::capture` and makes records of the sessions that it finds. [`Pcapng`]
+//! holds what the older [`Pcap`] cannot: nanoseconds, names, remarks.
 
 mod pieces;
 mod frames;
 mod read;
 mod write;
+mod cutting;
+mod arrivals;
+mod exchanges;
+mod wireshark;
+mod segment;
+mod conversation;
+mod peers;
+mod remark;
+mod packet;
+mod file;
 
 use std::io::BufRead;
 

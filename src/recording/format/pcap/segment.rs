@@ -1,0 +1,98 @@
+//! Octets on their way into segments.
+
+use memchr::memmem;
+
+use super::conversation::Line;
+use crate::pop3::dissect::Request;
+use crate::pop3::secret::MASK;
+use crate::pop3::{Event, Keyword, Status};
+use crate::wire::{Micros, Run, Side};
+
+/// What is remarked of a segment: the exchanges that begin in it, and what is masked in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Label {
+    /// The first and the last.
+    pub(super) exchanges: Option<(u32, u32)>,
+    /// `password`.
+    pub(super) masked: Option<&'static str>,
+}
+
+impl Label {
+    /// Of what an event brings; `redacted` where secrets are masked.
+    pub(super) fn of(event: &Event, redacted: bool) -> Self {
+        let (n, run, secret) = match event {
+            Event::Request { n, run, request, .. } => (*n, run, secret(*request)),
+            Event::Status { n, run, status, .. } => {
+                (*n, run, (*status == Some(Status::Continue)).then_some("challenge"))
+            }
+            _ => return Self::default(),
+        };
+        let masked = secret.filter(|_| redacted && memmem::find(&run.bytes, MASK).is_some());
+        Self { exchanges: Some((n, n)), masked }
+    }
+
+    /// That of both, the other one's octets being the later ones.
+    pub(super) fn join(&mut self, other: Self) {
+        self.exchanges = match (self.exchanges, other.exchanges) {
+            (Some((first, _)), Some((_, last))) => Some((first, last)),
+            (mine, others) => mine.or(others),
+        };
+        self.masked = self.masked.or(other.masked);
+    }
+}
+
+/// The secret that a request holds.
+const fn secret(request: Request) -> Option<&'static str> {
+    match request {
+        Request::Command(Keyword::Pass) => Some("password"),
+        Request::Command(Keyword::Apop) => Some("digest"),
+        Request::Command(Keyword::Auth) | Request::SaslResponse => Some("SASL response"),
+        Request::Command(_) | Request::Upload => None,
+    }
+}
+
+/// Octets of a side that are not cut yet, with their arrivals.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waiting {
+    octets: Vec<u8>,
+    /// How many of them are cut off.
+    start: usize,
+    /// Where arrivals begin, and when they came.
+    arrivals: Vec<(usize, Micros)>,
+    label: Label,
+}
+
+impl Waiting {
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.octets[self.start..]
+    }
+
+    /// Adds a side's next octets; `last` is the time of that side's last arrival.
+    pub(super) fn push(&mut self, run: &Run, label: Label, last: &mut Micros) {
+        self.octets.drain(..self.start);
+        let first = self.arrivals.partition_point(|&(offset, _)| offset <= self.start).saturating_sub(1);
+        self.arrivals.drain(..first);
+        for (offset, _) in &mut self.arrivals {
+            *offset = offset.saturating_sub(self.start);
+        }
+        self.start = 0;
+        let shift = self.octets.len();
+        if shift == 0 {
+            self.arrivals.clear();
+            self.arrivals.push((0, *last));
+        }
+        self.arrivals.extend(run.arrivals.iter().map(|&(offset, at)| (shift + offset as usize, at)));
+        *last = run.last_arrival().unwrap_or(*last);
+        self.octets.extend_from_slice(&run.bytes);
+        self.label.join(label);
+    }
+
+    /// Writes the next `length` octets as a segment of a side.
+    pub(super) fn cut(&mut self, side: Side, length: usize, line: &mut Line<'_>) {
+        let end = self.start + length;
+        let arrived = self.arrivals.partition_point(|&(offset, _)| offset < end);
+        let at = arrived.checked_sub(1).map_or(0, |last| self.arrivals[last].1);
+        line.data(side, at, &self.octets[self.start..end], std::mem::take(&mut self.label));
+        self.start = end;
+    }
+}

@@ -1,0 +1,213 @@
+//! Captures that poptape writes, as tshark shows them.
+
+use std::path::Path;
+use std::process::Command;
+
+use poptape::pop3::dissect::Request;
+use poptape::pop3::lines::Unstuffer;
+use poptape::pop3::{Event, Keyword, Status};
+use poptape::recording::Entry;
+use poptape::recording::file::Input;
+use poptape::recording::format::pcap::Segments;
+use poptape::recording::format::{self, Reading, Writing};
+use poptape::sink::Sink as _;
+use poptape::sink::messages::Messages;
+
+use super::made;
+
+/// What tshark should show of sessions.
+#[derive(Debug, Default, PartialEq)]
+struct Shown {
+    /// Commands and statuses, in order.
+    lines: Vec<String>,
+    /// Messages as they are on the wire. A challenge counts as one: no reply to Wireshark.
+    messages: Vec<Vec<u8>>,
+    /// Those of RETR with byte-stuffing undone.
+    letters: Vec<Vec<u8>>,
+}
+
+impl Shown {
+    fn of(entries: &[Entry]) -> Self {
+        let (mut asked, mut exchanges) =
+            (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
+        let mut messages = Vec::new();
+        for entry in entries {
+            let Entry::Event(event) = entry else { continue };
+            match event {
+                Event::Request { n, run, request, .. } => {
+                    asked.insert(*n, *request);
+                    exchanges.entry(*n).or_insert_with(Vec::new).push(word(&run.bytes));
+                }
+                Event::Status { n, run, status: Some(Status::Ok | Status::Err), .. } => {
+                    exchanges.entry(*n).or_default().push(word(&run.bytes));
+                    messages.push((*n, Vec::new()));
+                }
+                Event::Status { n, run, .. } => messages.push((*n, run.bytes.to_vec())),
+                Event::Body { run, .. } | Event::Terminator { run, .. } => {
+                    messages.last_mut().unwrap().1.extend_from_slice(&run.bytes);
+                }
+                _ => {}
+            }
+        }
+        let is = |n, keyword| asked.get(&n) == Some(&Request::Command(keyword));
+        messages.retain(|(n, octets)| {
+            !octets.is_empty()
+                && (is(*n, Keyword::Retr) || is(*n, Keyword::Top) || !octets.ends_with(b"\r\n.\r\n"))
+        });
+        let mut letters: Vec<_> = messages
+            .iter()
+            .filter(|(n, octets)| is(*n, Keyword::Retr) && octets.ends_with(b".\r\n"))
+            .map(|(_, octets)| {
+                let mut letter = Vec::new();
+                Unstuffer::default().push(&octets[..octets.len() - 3], &mut letter);
+                letter
+            })
+            .collect();
+        letters.sort();
+        let mut messages: Vec<_> = messages.into_iter().map(|(_, octets)| octets).collect();
+        messages.sort();
+        Self { lines: exchanges.into_values().flatten().collect(), messages, letters }
+    }
+}
+
+fn word(line: &[u8]) -> String {
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    String::from_utf8_lossy(&line[..end]).into_owned()
+}
+
+fn tshark(file: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("tshark")
+        .args(["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-r"])
+        .arg(file)
+        .args(arguments)
+        .output()
+        .expect("tshark is installed by tests/interop/setup.sh");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Writes sessions into one file, their entries in turns.
+fn write(format: &str, segments: Segments, sessions: &[&[Entry]]) -> Vec<u8> {
+    let writing = Writing { segments, server_port: Some(110) };
+    let mut writer = format::named(format).unwrap().writer(&writing);
+    let mut octets = Vec::new();
+    for at in 0..sessions.iter().map(|entries| entries.len()).max().unwrap_or(0) {
+        for (session, entry) in sessions.iter().enumerate() {
+            if let Some(entry) = entry.get(at) {
+                writer.take(session as u32 + 1, entry, &mut octets);
+            }
+        }
+    }
+    writer.tail(&mut octets);
+    octets
+}
+
+/// Expert information that does not say what is ordinary in a conversation.
+fn complaints(file: &Path) -> Vec<String> {
+    let shown =
+        tshark(file, &["-Y", "_ws.malformed || _ws.expert", "-T", "fields", "-e", "_ws.expert.message"]);
+    let ordinary = [
+        "Connection establish",
+        "Connection finish",
+        "Connection reset",
+        "This frame initiates the connection closing",
+    ];
+    shown
+        .lines()
+        .flat_map(|line| line.split("),"))
+        .filter(|message| !message.is_empty() && !ordinary.iter().any(|known| message.starts_with(known)))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn shown(file: &Path, folder: &Path) -> (Vec<String>, Vec<Vec<u8>>) {
+    let fields = ["-Y", "pop", "-T", "fields", "-e", "pop.request.command", "-e", "pop.response.indicator"];
+    let lines = tshark(file, &fields);
+    let lines = lines.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    tshark(file, &["-q", "--export-objects", &format!("imf,{}", folder.display())]);
+    let mut messages: Vec<_> = folder.read_dir().map_or_else(
+        |_| Vec::new(),
+        |files| files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect(),
+    );
+    messages.sort();
+    (lines, messages)
+}
+
+#[track_caller]
+fn check(name: &str, entries: &[Entry]) {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = Shown::of(entries);
+    for format in ["pcap", "pcapng"] {
+        let file = folder.path().join(format!("{name}.{format}"));
+        std::fs::write(&file, write(format, Segments::Recorded, &[entries])).unwrap();
+        assert_eq!(complaints(&file), [""; 0], "{name} {format} as recorded");
+        std::fs::write(&file, write(format, Segments::Wireshark, &[entries])).unwrap();
+        assert_eq!(complaints(&file), [""; 0], "{name} {format}");
+        let (lines, messages) = shown(&file, &folder.path().join(format));
+        assert_eq!(lines, expected.lines, "{name} {format}");
+        let begin = |messages: &[Vec<u8>]| -> Vec<_> {
+            messages
+                .iter()
+                .map(|m| (m.len(), String::from_utf8_lossy(&m[..m.len().min(60)]).into_owned()))
+                .collect()
+        };
+        assert_eq!(begin(&messages), begin(&expected.messages), "{name} {format}");
+        assert!(messages == expected.messages, "{name} {format}: a message differs");
+    }
+    let mut sink = Messages::new(&folder.path().join("eml")).unwrap();
+    for entry in entries {
+        sink.take(1, entry).unwrap();
+    }
+    sink.flush().unwrap();
+    let whole = sink.written().iter().filter(|&(_, &whole)| whole);
+    let mut letters: Vec<_> =
+        whole.map(|(name, _)| std::fs::read(folder.path().join("eml").join(name)).unwrap()).collect();
+    letters.sort();
+    assert!(letters == expected.letters, "{name}: convert has other messages");
+}
+
+fn recorded(name: &str) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let input = Input::open(Path::new("recordings").join(name).as_path()).unwrap();
+    let take = &mut |_, entry: &Entry| {
+        entries.push(entry.clone());
+        Ok(())
+    };
+    input.play(&Reading::default(), take).unwrap();
+    entries
+}
+
+#[test]
+fn tshark_shows_every_recording() {
+    let names: Vec<_> = Path::new("recordings")
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".json") && !name.contains("Z-"))
+        .collect();
+    assert!(names.len() > 5);
+    for name in names {
+        check(&name, &recorded(&name));
+    }
+}
+
+#[test]
+fn tshark_shows_every_made_session() {
+    for (name, entries) in made::sessions() {
+        check(name, &entries);
+    }
+}
+
+#[test]
+fn a_file_holds_several_sessions_at_once() {
+    let sessions = made::sessions();
+    let sessions: Vec<_> = sessions.iter().map(|(_, entries)| &entries[..]).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("several.pcapng");
+    std::fs::write(&file, write("pcapng", Segments::Wireshark, &sessions)).unwrap();
+    assert_eq!(complaints(&file), [""; 0]);
+    let mut expected: Vec<_> = sessions.iter().flat_map(|entries| Shown::of(entries).messages).collect();
+    expected.sort();
+    let (_, messages) = shown(&file, &folder.path().join("messages"));
+    assert!(messages == expected, "{} messages of {}", messages.len(), expected.len());
+}
