@@ -116,7 +116,7 @@ fn one_direction_alone() {
     let told = wire.told();
     assert_eq!(
         told[1..7],
-        ["1 S misses 11", "1 C: STAT|", "1 S misses 11", "1 C: QUIT|", "1 S misses 10", "1 C Finished"]
+        ["1 S misses 11", "1 C: STAT|", "1 S misses 10", "1 C: QUIT|", "1 S misses 9", "1 C Finished"]
     );
 }
 
