@@ -166,9 +166,12 @@ impl Conversation {
 
     /// Microseconds since the first frame. One that is dated before it takes the time of the frame before.
     fn time(&mut self, at: Nanos, out: &mut Vec<Saw>) -> Micros {
-        match u64::try_from(at.div_euclid(1000) - self.start.div_euclid(1000)) {
+        /// Frames that were captured in another order than they went are this near.
+        const NEAR: i64 = -1_000_000;
+        let at = at.div_euclid(1000) - self.start.div_euclid(1000);
+        match u64::try_from(at) {
             Ok(at) => self.last = at,
-            Err(_) if self.misdated => {}
+            Err(_) if self.misdated || at > NEAR => {}
             Err(_) => {
                 self.misdated = true;
                 let text =

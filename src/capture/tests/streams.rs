@@ -66,7 +66,7 @@ fn a_hole_is_marked_and_the_rest_goes_on() {
     let mut wire = session();
     wire.shots.remove(5);
     let mut told = TOLD.to_vec();
-    told[3] = "1 S misses 11";
+    told[3] = "1 S misses 10";
     assert_eq!(wire.told(), told);
     // Long before the capture ends.
     let mut wire = Wire::open(50000, 110);
@@ -85,38 +85,30 @@ fn a_hole_is_marked_and_the_rest_goes_on() {
         };
         capture.frame(&frame, &mut see).unwrap();
     }
-    assert!(lines(&seen).contains(&"1 S misses 11".to_owned()), "{:?}", lines(&seen));
+    assert!(lines(&seen).contains(&"1 S misses 10".to_owned()), "{:?}", lines(&seen));
 }
 
 #[test]
 fn what_was_not_received_is_awaited() {
-    let mut wire = session();
-    let lost = wire.shots.remove(3);
-    let mut others = Wire::open(50001, 110);
-    for _ in 0..200 {
-        others.send(Server, Flags::default(), b"+OK\r\n");
-    }
-    wire.shots.truncate(3);
-    let mut wire_again = Wire::open(50000, 110);
-    wire_again.lines(&["S: +OK ready"]);
+    let mut wire = Wire::open(50000, 110);
+    wire.lines(&["S: +OK ready"]);
     for line in 0..100 {
-        wire_again.seq[0] = 1001;
-        wire_again.lines(&[&format!("S: line {line}")]);
+        wire.lines(&[&format!("S: line {line}")]);
     }
-    wire_again.shots.remove(3);
-    wire_again.shots.push(lost);
-    let told = wire_again.told();
+    let late = wire.shots.remove(3);
+    wire.shots.push(late);
+    let told = wire.told();
     assert!(told[1].starts_with("1 S: +OK ready|line 0|"), "{told:?}");
 }
 
 #[test]
 fn one_direction_alone() {
     let mut wire = session();
-    wire.shots.retain(|shot| shot.octets[11] != 1);
+    wire.shots.retain(|shot| shot.octets[11] == 1);
     let told = wire.told();
     assert_eq!(
         told[1..7],
-        ["1 S misses 11", "1 C: STAT|", "1 S misses 11", "1 C: QUIT|", "1 S misses 10", "1 C Finished"]
+        ["1 S misses 11", "1 C: STAT|", "1 S misses 10", "1 C: QUIT|", "1 S misses 9", "1 C Finished"]
     );
 }
 

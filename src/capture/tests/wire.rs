@@ -153,7 +153,7 @@ pub(super) fn lines(seen: &[(u32, Saw)]) -> Vec<String> {
         let line = match saw {
             Saw::Opened { client, server, .. } => format!("{number} {client} > {server}"),
             Saw::Octets(side, _, octets) => {
-                let text = String::from_utf8_lossy(octets).replace("\r\n", "|");
+                let text = String::from_utf8_lossy(octets);
                 if now == last
                     && let Some(line) = lines.last_mut()
                 {
@@ -172,5 +172,5 @@ pub(super) fn lines(seen: &[(u32, Saw)]) -> Vec<String> {
         last = now;
         lines.push(line);
     }
-    lines
+    lines.iter().map(|line| line.replace("\r\n", "|")).collect()
 }
