@@ -1,13 +1,13 @@
 //! Sessions that are hard to show, made for the tests.
 
 use bytes::Bytes;
-use poptape::pop3::Secrets;
-use poptape::recording::{By, Entry, Header, How, Observer};
+use poptape::pop3::{Dissector, Secrets};
+use poptape::recording::{By, End, Entry, Header, How};
 use poptape::wire::{Close, Micros, Side, Tls};
 
 /// A session's entries, each as it comes.
 pub struct Talk {
-    observer: Observer,
+    dissector: Dissector,
     at: Micros,
     pub entries: Vec<Entry>,
 }
@@ -15,8 +15,7 @@ pub struct Talk {
 impl Talk {
     pub fn new(number: u32, client: &str, server: &str) -> Self {
         let (unknown, outer) = Default::default();
-        let mut observer = Observer::new(Secrets::Redact);
-        observer.opened(Box::new(Header {
+        let header = Header {
             generator: "poptape 0.1.0".to_owned(),
             session: number,
             started: chrono::DateTime::from_timestamp_nanos(1_790_000_000_123_456_789),
@@ -28,17 +27,19 @@ impl Talk {
             origin: None,
             unknown,
             outer,
-        }));
-        Self { observer, at: 0, entries: Vec::new() }
+        };
+        let dissector = Dissector::new(Secrets::Redact);
+        Self { dissector, at: 0, entries: vec![Entry::Opened(Box::new(header))] }
     }
 
     fn octets(mut self, side: Side, octets: impl AsRef<[u8]>) -> Self {
         self.at += 1000;
         for read in octets.as_ref().chunks(100_000) {
             self.at += 7;
-            self.observer.feed(side, self.at, Bytes::copy_from_slice(read));
+            let entries = &mut self.entries;
+            let read = Bytes::copy_from_slice(read);
+            self.dissector.feed(side, self.at, read, &mut |event| entries.push(Entry::Event(event)));
         }
-        self.entries.extend(self.observer.entries());
         self
     }
 
@@ -50,8 +51,9 @@ impl Talk {
         self.octets(Side::Server, octets)
     }
 
-    /// TLS begins that poptape looks into. The dissector is told of it by what comes after, as live.
+    /// TLS begins that poptape looks into.
     pub fn tls(mut self) -> Self {
+        self.dissector.tls_started(true, &mut |_| {});
         let tls = Tls { at: self.at, version: Some("TLSv1.3".to_owned()), readable: true, ..Tls::default() };
         self.entries.push(Entry::Tls(Box::new(tls)));
         self
@@ -59,14 +61,17 @@ impl Talk {
 
     pub fn closes(mut self, side: Side, how: Close) -> Self {
         self.at += 10;
-        self.observer.closed(side, how, self.at);
-        self.entries.extend(self.observer.entries());
+        let entries = &mut self.entries;
+        self.dissector.close(side, &mut |event| entries.push(Entry::Event(event)));
+        entries.push(Entry::Closed { side, how, at: self.at });
         self
     }
 
     pub fn ends(mut self, by: By, how: How) -> Vec<Entry> {
-        self.observer.ended(self.at + 10, by, how);
-        self.entries.extend(self.observer.entries());
+        let entries = &mut self.entries;
+        self.dissector.finish(&mut |event| entries.push(Entry::Event(event)));
+        let (unknown, outer) = Default::default();
+        entries.push(Entry::Ended(Box::new(End { at: self.at + 10, by, how, unknown, outer })));
         self.entries
     }
 
@@ -119,6 +124,7 @@ pub fn sessions() -> Vec<(&'static str, Vec<Entry>)> {
         ("dots", retr(talk(4), "+OK 80000 octets", &dots).quits()),
         ("fewer", retr(talk(5), &format!("+OK {} octets", two.len() - 5), &two).quits()),
         ("a-few-more", retr(talk(6), &format!("+OK {} octets", two.len() + 2), &two).quits()),
+        ("many-more", retr(retr(talk(17), "+OK 70000 octets", &one), &sized(&two), &two).quits()),
         ("uncounted", retr(talk(7), "+OK message follows", &three).quits()),
         ("listing", talk(8).c("LIST\r\n").s(listing + ".\r\n").quits()),
         ("empty", retr(talk(9), "+OK 0 octets", "").quits()),
@@ -142,6 +148,25 @@ pub fn sessions() -> Vec<(&'static str, Vec<Entry>)> {
                 .s(format!("{}\r\n{one}.\r\n{}\r\n{two}.\r\n", sized(&one), sized(&two)))
                 .closes(Side::Server, Close::Finished)
                 .ends(By::Client, How::Finished),
+        ),
+        (
+            "stls",
+            retr(
+                talk(15)
+                    .c("STLS\r\n")
+                    .s("+OK Begin TLS\r\n")
+                    .tls()
+                    .c("CAPA\r\n")
+                    .s("+OK what\r\nTOP\r\n.\r\n"),
+                &sized(&one),
+                &one,
+            )
+            .quits(),
+        ),
+        (
+            "tls",
+            retr(Talk::new(16, "127.0.0.1:5000", "127.0.0.2:995").tls().s("+OK\r\n"), &sized(&one), &one)
+                .quits(),
         ),
         ("stopped", retr(talk(13), &sized(&one), &one).ends(By::Poptape, How::Stopped)),
         ("transcript", retr(Talk::new(14, "client", "server").s("+OK hi\r\n"), &sized(&one), &one).quits()),

@@ -1,5 +1,6 @@
 //! Captures that poptape writes, as tshark shows them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -28,32 +29,58 @@ struct Shown {
 
 impl Shown {
     fn of(entries: &[Entry]) -> Self {
-        let (mut asked, mut exchanges) =
-            (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
-        let mut messages = Vec::new();
-        for entry in entries {
-            let Entry::Event(event) = entry else { continue };
+        let (mut asked, mut exchanges) = (BTreeMap::new(), BTreeMap::<u32, Vec<String>>::new());
+        let (mut statuses, mut complete) = (BTreeMap::new(), BTreeMap::new());
+        // What stands in segments that begin with no status: exchange, octets, whether they are its body.
+        let mut texts: Vec<(u32, Vec<u8>, bool)> = Vec::new();
+        for event in entries
+            .iter()
+            .filter_map(|entry| if let Entry::Event(event) = entry { Some(event) } else { None })
+        {
             match event {
                 Event::Request { n, run, request, .. } => {
                     asked.insert(*n, *request);
-                    exchanges.entry(*n).or_insert_with(Vec::new).push(word(&run.bytes));
+                    exchanges.entry(*n).or_default().push(word(&run.bytes));
                 }
                 Event::Status { n, run, status: Some(Status::Ok | Status::Err), .. } => {
                     exchanges.entry(*n).or_default().push(word(&run.bytes));
-                    messages.push((*n, Vec::new()));
+                    statuses.insert(*n, run.bytes.to_vec());
+                    texts.push((*n, Vec::new(), true));
                 }
-                Event::Status { n, run, .. } => messages.push((*n, run.bytes.to_vec())),
-                Event::Body { run, .. } | Event::Terminator { run, .. } => {
-                    messages.last_mut().unwrap().1.extend_from_slice(&run.bytes);
+                Event::Status { n, run, .. } => texts.push((*n, run.bytes.to_vec(), false)),
+                Event::Body { n, run } | Event::Terminator { n, run } => {
+                    let body = !complete.contains_key(n);
+                    if texts.last().unwrap().2 != body {
+                        texts.push((*n, Vec::new(), body));
+                    }
+                    texts.last_mut().unwrap().1.extend_from_slice(&run.bytes);
                 }
+                Event::End(outcome) => drop(complete.insert(outcome.n, outcome.complete)),
                 _ => {}
             }
         }
         let is = |n, keyword| asked.get(&n) == Some(&Request::Command(keyword));
-        messages.retain(|(n, octets)| {
-            !octets.is_empty()
-                && (is(*n, Keyword::Retr) || is(*n, Keyword::Top) || !octets.ends_with(b"\r\n.\r\n"))
-        });
+        let mut messages = Vec::new();
+        for (n, octets, body) in texts {
+            let status = statuses.get(&n).map_or(&b""[..], Vec::as_slice);
+            let text = String::from_utf8_lossy(status.get(4..).unwrap_or_default()).into_owned();
+            let promised = text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+            if body && is(n, Keyword::Stls) && status.starts_with(b"+OK ") {
+                // It must not be seen as the beginning of TLS.
+                messages.push((n, status[3..].to_vec()));
+            }
+            if octets.is_empty() || (body && !is(n, Keyword::Retr) && !is(n, Keyword::Top)) {
+                continue;
+            }
+            if body && promised > octets.len() {
+                if !complete[&n] {
+                    continue;
+                }
+                // The number must not be seen.
+                messages.push((n, text.into_bytes()));
+            }
+            messages.push((n, octets));
+        }
         let mut letters: Vec<_> = messages
             .iter()
             .filter(|(n, octets)| is(*n, Keyword::Retr) && octets.ends_with(b".\r\n"))
@@ -102,22 +129,27 @@ fn write(format: &str, segments: Segments, sessions: &[&[Entry]]) -> Vec<u8> {
     octets
 }
 
-/// Expert information that does not say what is ordinary in a conversation.
+/// Expert information that says neither what is ordinary in a conversation, nor what poptape remarked, nor that a
+/// server's reply to RETR holds no number.
 fn complaints(file: &Path) -> Vec<String> {
-    let shown =
-        tshark(file, &["-Y", "_ws.malformed || _ws.expert", "-T", "fields", "-e", "_ws.expert.message"]);
-    let ordinary = [
+    const ORDINARY: &[&str] = &[
         "Connection establish",
         "Connection finish",
         "Connection reset",
         "This frame initiates the connection closing",
+        "This frame undergoes the connection closing",
+        "Length must be a string containing an integer",
     ];
-    shown
-        .lines()
-        .flat_map(|line| line.split("),"))
-        .filter(|message| !message.is_empty() && !ordinary.iter().any(|known| message.starts_with(known)))
-        .map(str::to_owned)
-        .collect()
+    let fields = ["-Y", "_ws.malformed || _ws.expert", "-T", "fields", "-E", "aggregator=|"];
+    let shown = tshark(file, &[&fields[..], &["-e", "frame.comment", "-e", "_ws.expert.message"]].concat());
+    let mut complaints = Vec::new();
+    for frame in shown.lines() {
+        let (remarks, messages) = frame.split_once('\t').unwrap();
+        let is_remark = |message: &str| remarks.split('|').any(|remark| remark == message);
+        let known = |message: &str| ORDINARY.iter().any(|known| message.starts_with(known));
+        complaints.extend(messages.split('|').filter(|m| !is_remark(m) && !known(m)).map(str::to_owned));
+    }
+    complaints
 }
 
 fn shown(file: &Path, folder: &Path) -> (Vec<String>, Vec<Vec<u8>>) {

@@ -196,9 +196,8 @@ mod tests {
         file.begin("poptape", &mut out);
         talk(&mut Line { conversation, file: &file, packet: &mut Vec::new(), out: &mut out });
         let mut reader = pcap_file::pcap::PcapReader::new(&out[..]).unwrap();
-        std::iter::from_fn(|| reader.next_packet())
+        std::iter::from_fn(|| Some(reader.next_packet()?.unwrap().to_owned()))
             .map(|packet| {
-                let packet = packet.unwrap().into_owned();
                 let sliced = SlicedPacket::from_ip(packet.data()).unwrap();
                 let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("no TCP") };
                 assert_eq!(tcp.checksum(), tcp.calc_checksum_ipv4([127, 0, 0, 1], [127, 0, 0, 1]).unwrap());

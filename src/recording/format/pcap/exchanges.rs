@@ -348,7 +348,8 @@ impl Response {
         let rest = self.octets.rest();
         let lacks = wireshark.lacks_after(&rest[..self.head]);
         if all_is_here && lacks > rest.len() - self.head && rest.starts_with(b"+OK ") {
-            // More is promised than comes: Wireshark would wait for it. It must not see the number.
+            // More is promised than comes: Wireshark would wait for it. It must not see the number: the rest of the line
+            // becomes a segment of its own, as after [`Exchanges::cut_before_tls`].
             return b"+OK ".len();
         }
         if lacks <= 1 && self.head > 1 && begins_with_status(&rest[self.head..]) {
