@@ -8,7 +8,7 @@ use super::conversation::Conversation;
 use super::keylog::KeyLog;
 use super::recognize::{Known, Recognizer, Verdict};
 use super::tls::{Out, Tap};
-use super::{Nanos, Saw, See, Tally};
+use super::{Saw, See, Tally};
 use crate::wire::{Micros, Side, Tls};
 
 /// The most that is held of a conversation until it is known what it is: pieces, octets.
@@ -233,7 +233,7 @@ impl Session {
         self.number = Some(number);
         self.weight = 0;
         let (client, server) = if self.turned { (of.server, of.client) } else { (of.client, of.server) };
-        (told.see)(number, Saw::Opened { at: whole_micros(of.start), client, server })?;
+        (told.see)(number, Saw::Opened { at: of.start(), client, server })?;
         let mut held = std::mem::take(&mut self.held);
         // What was seen of TLS comes before remarks on it.
         let remarks = held.iter().take_while(|saw| matches!(saw, Saw::Note(..))).count();
@@ -293,10 +293,6 @@ fn ends_in_stls(tail: &[u8]) -> bool {
     tail.ends_with(b"\n")
         && line[word..].eq_ignore_ascii_case(b"STLS")
         && line[..word].last().is_none_or(|&before| before == b'\n')
-}
-
-const fn whole_micros(at: Nanos) -> Nanos {
-    at.div_euclid(1000).saturating_mul(1000)
 }
 
 fn turned(saw: Saw) -> Saw {
