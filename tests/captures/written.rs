@@ -215,7 +215,7 @@ fn tshark_shows_every_recording() {
         .read_dir()
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".json") && !name.contains("Z-"))
+        .filter(|name| name.strip_suffix(".json").is_some_and(|name| !name.contains("Z-")))
         .collect();
     assert!(names.len() > 5);
     for name in names {
