@@ -179,7 +179,7 @@ impl Assembler {
                 }
                 settled
             }
-            Event::Missing { n, octets, .. } => {
+            Event::Missing { n: Some(n), octets, .. } => {
                 let current = self.current.as_mut().filter(|current| current.n == *n);
                 if let Some(current) = current {
                     current.lack(*octets);
@@ -215,7 +215,10 @@ impl Assembler {
                 }
                 None
             }
-            Event::RequestMore { .. } | Event::StatusMore { .. } | Event::Opaque { .. } => None,
+            Event::RequestMore { .. }
+            | Event::StatusMore { .. }
+            | Event::Missing { n: None, .. }
+            | Event::Opaque { .. } => None,
         }
     }
 

@@ -129,15 +129,16 @@ fn details(exchange: &Exchange, headers: bool) -> Vec<(Role, String)> {
                 .extend(listing::rows(&exchange.body, lines).into_iter().map(|row| (Role::Detail, row))),
         }
     }
-    details.extend(warnings(exchange).map(|text| (Role::Warning, text)));
+    details.extend(exchange.missing.map(|octets| (Role::Warning, lack(octets))));
+    details.extend(warnings(exchange).map(|text| (Role::Warning, text.to_owned())));
     details
 }
 
-fn warnings(exchange: &Exchange) -> impl Iterator<Item = String> {
+fn warnings(exchange: &Exchange) -> impl Iterator<Item = &'static str> {
     let cut = exchange.octets.is_some() && !exchange.complete && !exchange.terminated;
     let cut = cut.then_some("the body ends without its terminator");
     let ambiguous = exchange.ambiguous.then_some("whether these lines belong to it cannot be known");
-    exchange.missing.map(lack).into_iter().chain(cut.into_iter().chain(ambiguous).map(str::to_owned))
+    cut.into_iter().chain(ambiguous)
 }
 
 /// How many octets are missing, in words.

@@ -220,7 +220,7 @@ impl Text {
                         .for_each(out);
                 }
             }
-            Event::Missing { n, octets, .. } if self.current.n == Some(*n) && self.current.stage != Stage::Coming => {
+            Event::Missing { n, octets, .. } if n.is_some() && self.current.n == *n && self.current.stage != Stage::Coming => {
                 self.partial_line(out);
                 self.current.continues = false;
                 if !self.current.hidden {

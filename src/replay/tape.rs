@@ -274,8 +274,11 @@ impl Taking {
                 self.open.push_back(Taken::new(*n, line));
             }
             // A line so long is compared by its first 64 KiB.
-            Event::RequestMore { .. } | Event::Ambiguous { .. } | Event::Opaque { .. } => {}
-            Event::Missing { n, side, .. } => {
+            Event::RequestMore { .. }
+            | Event::Ambiguous { .. }
+            | Event::Missing { n: None, .. }
+            | Event::Opaque { .. } => {}
+            Event::Missing { n: Some(n), side, .. } => {
                 self.open(*n);
                 if let Some(taken) = self.of(*n) {
                     taken.complete = false;

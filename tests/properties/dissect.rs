@@ -208,7 +208,7 @@ proptest! {
         for event in &events {
             match event {
                 Event::Request { n, .. } => opened.push(*n),
-                Event::Status { n, .. } | Event::Missing { n, .. } if !opened.contains(n) => opened.push(*n),
+                Event::Status { n, .. } | Event::Missing { n: Some(n), .. } if !opened.contains(n) => opened.push(*n),
                 Event::End(outcome) => ended.push(outcome.n),
                 _ => {}
             }

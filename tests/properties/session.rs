@@ -96,7 +96,7 @@ pub type Marks = Vec<(prop::sample::Index, prop::sample::Index, Mark)>;
 
 /// Marks anywhere, also in the middle of lines.
 pub fn marks() -> impl Strategy<Value = Marks> {
-    let side = prop_oneof![Just(Side::Client), 2 => Just(Side::Server)];
+    let side = prop_oneof![1 => Just(Side::Client), 2 => Just(Side::Server)];
     let mark = prop_oneof![
         12 => (side, prop_oneof![1u64..3000, Just(0)]).prop_map(|(side, octets)| Mark::Missing(side, octets)),
         1 => any::<bool>().prop_map(Mark::Tls),

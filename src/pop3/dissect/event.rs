@@ -84,8 +84,8 @@ pub enum Event {
     /// before them comes first, cut off there. Opens an exchange of its own, without a request, where no event had
     /// this `n`: the greeting, or a request that nobody saw.
     Missing {
-        /// The exchange whose octets they are, as far as that can be known.
-        n: u32,
+        /// The exchange whose octets they are, as far as that can be known; None among opaque octets.
+        n: Option<u32>,
         /// Whose.
         side: Side,
         /// How many; 0 where that is not known.

@@ -55,8 +55,8 @@ impl Dissector {
             self.client_line(run, out);
         }
         let (n, secret) = match self.client_mode {
-            ClientMode::Opaque => return out(Event::Missing { n: self.latest.0, side: Side::Client, octets }),
-            ClientMode::Upload { n: Some(n) } => return out(Event::Missing { n, side: Side::Client, octets }),
+            ClientMode::Opaque => return out(Event::Missing { n: None, side: Side::Client, octets }),
+            ClientMode::Upload { n: Some(n) } => return out(Event::Missing { n: Some(n), side: Side::Client, octets }),
             ClientMode::LongLine { n, hidden, .. } => {
                 self.client_mode = ClientMode::Lines;
                 (n, hidden)
@@ -64,7 +64,7 @@ impl Dissector {
             ClientMode::Lines | ClientMode::Upload { n: None } | ClientMode::Waiting => (self.unseen(), false),
         };
         self.gaps.cut = Some((n, secret));
-        out(Event::Missing { n, side: Side::Client, octets });
+        out(Event::Missing { n: Some(n), side: Side::Client, octets });
     }
 
     /// The request that nobody saw: one at a time.
@@ -83,11 +83,11 @@ impl Dissector {
             self.body_lost(out);
         }
         self.server_cut(out);
-        let missing = |n| Event::Missing { n, side: Side::Server, octets };
+        let missing = |n| Event::Missing { n: Some(n), side: Side::Server, octets };
         match std::mem::replace(&mut self.server_mode, ServerMode::Lines) {
             ServerMode::Opaque => {
                 self.server_mode = ServerMode::Opaque;
-                out(missing(self.latest.0));
+                out(Event::Missing { n: None, side: Side::Server, octets });
             }
             ServerMode::Body(mut open) => {
                 out(missing(open.outcome.n));
@@ -128,7 +128,11 @@ impl Dissector {
         }
         let run = self.server.release();
         match &mut self.server_mode {
-            ServerMode::Lines => self.server_line(run, out),
+            ServerMode::Lines => {
+                self.server_line(run, out);
+                // The rest of a body may be held back again, as such.
+                self.server_cut(out);
+            }
             ServerMode::Body(open) => {
                 open.count(&run.bytes, u64::from(run.bytes.starts_with(b".")));
                 out(Event::Body { n: open.outcome.n, run });

@@ -180,7 +180,7 @@ impl JsonWriter {
     fn unanswered(&self) -> bool {
         matches!(
             self.place,
-            Place::Exchange { after: Member::Command, .. } | Place::List { member: Member::Command, .. }
+            Place::Exchange { after: Member::Missing | Member::Command, .. } | Place::List { member: Member::Command, .. }
         )
     }
 
@@ -202,13 +202,18 @@ impl JsonWriter {
     }
 
     /// A gap closes the open element, so that it comes at its place in the stream of its side.
-    fn missing(&mut self, n: u32, side: Side, octets: u64, out: &mut Vec<u8>) {
+    fn missing(&mut self, n: Option<u32>, side: Side, octets: u64, out: &mut Vec<u8>) {
+        let value = json!({"side": side.name(), "octets": octets});
+        let Some(n) = n else {
+            self.flush_ahead(out);
+            self.element(out);
+            return out.extend_from_slice(format!("{{\"missing\": {value}}}").as_bytes());
+        };
         match side {
             Side::Client => self.flush_ahead(out),
             Side::Server => self.turn(n, out),
         }
         self.element(out);
-        let value = json!({"side": side.name(), "octets": octets});
         out.extend_from_slice(format!("{{\"n\": {n}, \"missing\": {value}").as_bytes());
         self.place = Place::Exchange { n, after: Member::Missing };
     }
