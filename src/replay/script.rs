@@ -147,7 +147,7 @@ impl Script {
         let taken = &taped.exchanges[at];
         // What was cut off or never came is for nobody, but where the server itself broke off.
         let broken_off = at + 1 == taped.exchanges.len() && taped.end.is_some();
-        let in_part = (!taken.complete || taken.pieces.is_empty()) && !broken_off;
+        let in_part = taken.gap.is_some() || (!taken.complete || taken.pieces.is_empty()) && !broken_off;
         let early = place.depends == Depends::History && at != self.used.first_unused && !self.used.each[at];
         obstacle(taped, at, place, now)
             .or_else(|| (!secrets_agree(taken, line)).then_some(Obstacle::Secret))
@@ -176,6 +176,12 @@ impl Script {
         let at = self.used.first_unused;
         let expected = self.prepared.taped.exchanges.get(at);
         if let Some(taken) = expected.filter(|taken| is_same(taken, line)) {
+            if taken.gap.is_some() {
+                // It is as recorded that it was asked, and what was answered nobody knows.
+                self.note(|page| page.used(at));
+                self.used.take(at);
+                return None;
+            }
             if taken.pieces.is_empty() {
                 // No answer came when it was recorded, and none comes now: but the client is not left waiting.
                 self.note(|page| page.used(at));
@@ -218,7 +224,7 @@ impl Responder for Script {
         if self.mode == Mode::Engine {
             return None;
         }
-        let greeting = self.prepared.taped.greeting.as_ref()?;
+        let greeting = self.prepared.taped.greeting.as_ref().filter(|greeting| greeting.gap.is_none())?;
         Some(self.canned(greeting, self.prepared.taped.exchanges.is_empty()))
     }
 
