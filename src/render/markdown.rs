@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use super::Page;
 use super::escape::safe_beginning;
-use super::filter::Filter;
 use super::exchange::{lack, tls_facts};
+use super::filter::Filter;
 use super::units::{duration, seconds};
 use crate::pop3::lines;
 use crate::recording::{Assembler, Entry, Exchange};
@@ -57,7 +57,9 @@ impl Page for Markdown {
                 let by = end.by.name();
                 writeln!(out, "\nEnded after {} s by the {by}: {}.", seconds(end.at), end.how.name())
             }
-            Entry::Tls(facts) => code(&format!("{:>9}  {}", seconds(facts.at), tls_facts(facts).join("  ")), out),
+            Entry::Tls(facts) => {
+                code(&format!("{:>9}  {}", seconds(facts.at), tls_facts(facts).join("  ")), out)
+            }
             Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
         }
     }

@@ -184,6 +184,9 @@ impl Text {
                     && let Some(exchange) = self.assembler.current()
                 {
                     out(head(self.session, exchange));
+                    if let Some(octets) = exchange.missing {
+                        out(indented(self.session).with(Role::Warning, lack(octets)));
+                    }
                 }
                 self.body(&run.bytes, out);
             }
@@ -220,7 +223,9 @@ impl Text {
                         .for_each(out);
                 }
             }
-            Event::Missing { n, octets, .. } if n.is_some() && self.current.n == *n && self.current.stage != Stage::Coming => {
+            Event::Missing { n, octets, .. }
+                if n.is_some() && self.current.n == *n && self.current.stage != Stage::Coming =>
+            {
                 self.partial_line(out);
                 self.current.continues = false;
                 if !self.current.hidden {

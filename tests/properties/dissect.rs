@@ -17,11 +17,7 @@ pub fn dissect(chunks: &Chunks, secrets: Secrets) -> Vec<Event> {
 }
 
 /// A session with octets missing and TLS beginning, cut anew; gives the entries, and per side the octets that went in.
-pub fn dissect_marked(
-    stretches: &Stretches,
-    cuts: &[usize],
-    secrets: Secrets,
-) -> (Vec<Entry>, [Vec<u8>; 2]) {
+pub fn dissect_marked(stretches: &Stretches, cuts: &[usize], secrets: Secrets) -> (Vec<Entry>, [Vec<u8>; 2]) {
     let (mut entries, mut fed, mut at) = (Vec::new(), [Vec::new(), Vec::new()], 0);
     let mut dissector = Dissector::new(secrets);
     for (lines, mark) in stretches {
@@ -36,7 +32,8 @@ pub fn dissect_marked(
             Some(Mark::Tls(readable)) => {
                 dissector.tls_started(readable, &mut out);
                 let facts = ["TLSv1.3", "TLS_AES_128_GCM_SHA256", "pop.example.org", "pop3"];
-                let [version, cipher, server_name, alpn] = facts.map(|fact| readable.then(|| fact.to_owned()));
+                let [version, cipher, server_name, alpn] =
+                    facts.map(|fact| readable.then(|| fact.to_owned()));
                 entries.push(Entry::Tls(Box::new(Tls { at, version, cipher, server_name, alpn, readable })));
             }
             None => {}
@@ -61,7 +58,9 @@ pub fn gaps(events: &[Event], of: Side) -> Vec<(usize, u64)> {
     for event in events {
         match event {
             Event::Missing { side, octets, .. } if *side == of => gaps.push((at, *octets)),
-            event => at += event.octets().filter(|(side, _)| *side == of).map_or(0, |(_, run)| run.bytes.len()),
+            event => {
+                at += event.octets().filter(|(side, _)| *side == of).map_or(0, |(_, run)| run.bytes.len())
+            }
         }
     }
     gaps

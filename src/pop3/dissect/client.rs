@@ -91,7 +91,8 @@ impl Dissector {
             Ok((n, run, secret)) => {
                 let hidden = secret && self.secrets == Secrets::Redact;
                 if !whole {
-                    self.client_mode = ClientMode::LongLine { n, hidden, after_cr: run.bytes.ends_with(b"\r") };
+                    self.client_mode =
+                        ClientMode::LongLine { n, hidden, after_cr: run.bytes.ends_with(b"\r") };
                 }
                 return out(Event::RequestMore { n, run });
             }

@@ -22,8 +22,8 @@ mod held;
 mod secrets;
 mod server;
 
-use std::collections::VecDeque;
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 use self::client::{ClientMode, Expect};
 pub use self::event::{Event, Outcome, Request};

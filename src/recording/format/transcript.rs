@@ -119,7 +119,8 @@ fn mark(line: &[u8], at: Micros) -> Option<Record> {
         b"S!" => Some(Record::Missing(Side::Server, rest.parse().ok()?)),
         b"T!" => {
             let readable = rest == "readable";
-            (readable || rest.is_empty()).then(|| Record::Tls(Box::new(Tls { at, readable, ..Tls::default() })))
+            (readable || rest.is_empty())
+                .then(|| Record::Tls(Box::new(Tls { at, readable, ..Tls::default() })))
         }
         _ => None,
     }

@@ -180,7 +180,8 @@ impl JsonWriter {
     fn unanswered(&self) -> bool {
         matches!(
             self.place,
-            Place::Exchange { after: Member::Missing | Member::Command, .. } | Place::List { member: Member::Command, .. }
+            Place::Exchange { after: Member::Missing | Member::Command, .. }
+                | Place::List { member: Member::Command, .. }
         )
     }
 
@@ -564,7 +565,8 @@ fn open(header: &Header, out: &mut Vec<u8>) {
         "secrets": if header.secrets == Secrets::Keep { "kept" } else { "redacted" },
     });
     if let Value::Object(members) = &mut session {
-        members.extend(header.origin.iter().map(|origin| ("origin".to_owned(), Value::from(origin.as_str()))));
+        members
+            .extend(header.origin.iter().map(|origin| ("origin".to_owned(), Value::from(origin.as_str()))));
         members.extend(header.unknown.clone());
     }
     let generator = Value::from(header.generator.as_str());
