@@ -270,7 +270,9 @@ impl Responder for Script {
 
     fn answered(&mut self, status: Status) {
         let Some(Left { mut divergence, message }) = self.left.take() else { return };
-        divergence.iter_mut().for_each(|divergence| divergence.answered = status.name());
+        if let Some(divergence) = &mut divergence {
+            divergence.answered = status.name();
+        }
         let filled = message.filter(|_| status == Status::Ok).and_then(|message| {
             let octets = self.prepared.revealed.filled_up(message)?;
             self.fillers.insert(message).then_some(Filler { message, octets })
