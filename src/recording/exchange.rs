@@ -12,6 +12,7 @@ use crate::wire::{Micros, Run};
 
 /// A command with its response. Bodies are kept up to the assembler's limit, counts are always whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub struct Exchange {
     /// Its number in the session; 0 is the greeting.
     pub n: u32,
@@ -173,8 +174,7 @@ impl Assembler {
                 if let Some(current) = &mut self.current {
                     current.terminated = true;
                     if self.ended {
-                        current.attached = true;
-                        current.wire += run.bytes.len() as u64;
+                        current.attach(run);
                     }
                 }
                 settled

@@ -184,6 +184,9 @@ impl Text {
                     && let Some(exchange) = self.assembler.current()
                 {
                     out(head(self.session, exchange));
+                    if let Some(octets) = exchange.missing {
+                        out(indented(self.session).with(Role::Warning, lack(octets)));
+                    }
                 }
                 self.body(&run.bytes, out);
             }

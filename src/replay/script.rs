@@ -59,7 +59,8 @@ pub(super) struct Used {
 /// A command that was left to the engine.
 #[derive(Debug)]
 pub(super) struct Left {
-    divergence: Divergence,
+    /// None where the client is on the recording, which says not what was answered.
+    divergence: Option<Divergence>,
     /// The message that RETR or TOP asks for.
     message: Option<usize>,
 }
@@ -180,6 +181,7 @@ impl Script {
                 // It is as recorded that it was asked, and what was answered nobody knows.
                 self.note(|page| page.used(at));
                 self.used.take(at);
+                self.left = Some(Left { divergence: None, message: message_asked(line) });
                 return None;
             }
             if taken.pieces.is_empty() {
@@ -219,6 +221,12 @@ impl Script {
     }
 }
 
+/// The message that RETR or TOP asks for.
+fn message_asked(line: &[u8]) -> Option<usize> {
+    let asked = Taken::asked(line);
+    matches!(asked.keyword(), Keyword::Retr | Keyword::Top).then(|| number(&asked, 0)).flatten()
+}
+
 impl Responder for Script {
     fn greeting(&mut self) -> Option<Canned> {
         if self.mode == Mode::Engine {
@@ -254,17 +262,17 @@ impl Responder for Script {
                 Err(candidates) => candidates,
             },
         };
-        let message = matches!(asked.keyword, Keyword::Retr | Keyword::Top);
-        let message = message.then(|| number(&Taken::asked(line), 0)).flatten();
         let divergence =
             Divergence { came: shown(line), expected: self.expected(), answered: "", candidates };
-        self.left = Some(Left { divergence, message });
+        self.left = Some(Left { divergence: Some(divergence), message: message_asked(line) });
         None
     }
 
     fn answered(&mut self, status: Status) {
         let Some(Left { mut divergence, message }) = self.left.take() else { return };
-        divergence.answered = status.name();
+        if let Some(divergence) = &mut divergence {
+            divergence.answered = status.name();
+        }
         let filled = message.filter(|_| status == Status::Ok).and_then(|message| {
             let octets = self.prepared.revealed.filled_up(message)?;
             self.fillers.insert(message).then_some(Filler { message, octets })
@@ -274,7 +282,7 @@ impl Responder for Script {
             page.report.answered_by_engine += 1;
             page.report.fillers.extend(filled);
             // In this mode nothing else is expected.
-            if !engine {
+            if let Some(divergence) = divergence.filter(|_| !engine) {
                 page.report.diverged(divergence);
             }
         });

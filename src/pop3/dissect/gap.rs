@@ -7,7 +7,7 @@
 //!   of the client        a request nobody saw, or the rest of the one that was cut
 //! ```
 
-use super::client::ClientMode;
+use super::client::{ClientMode, Expect};
 use super::server::{OpenReply, ServerMode};
 use super::{Dissector, Event, Pending};
 use crate::pop3::command::{Keyword, Shape};
@@ -203,7 +203,9 @@ impl Dissector {
     /// Whether a client's line is the rest of one that was cut: it is no command, and nothing was answered since.
     /// Whatever it is, it may be the end of a password.
     pub(super) fn rest_of_request(&mut self, run: Run, keyword: Keyword) -> Result<(u32, Run, bool), Run> {
-        let Some((n, secret)) = self.gaps.cut.take().filter(|_| keyword == Keyword::Unknown) else {
+        // What answers a challenge is read as such, whatever it looks like, and masked.
+        let could_be = keyword == Keyword::Unknown && self.expect != Expect::Response;
+        let Some((n, secret)) = self.gaps.cut.take().filter(|_| could_be) else {
             return Err(run);
         };
         if !self.went_on(n) {
