@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::dates::Dates;
 use super::segment::Segment;
 use super::stream::{Head, Mark, Piece, Stream, What};
 use super::{Nanos, Saw, WINDOW};
@@ -29,15 +30,13 @@ pub(super) struct Conversation {
     pub(super) client: SocketAddr,
     /// To whom.
     pub(super) server: SocketAddr,
-    /// When its first frame was captured.
-    pub(super) start: Nanos,
     /// Frames of it.
     pub(super) frames: u64,
     /// Who connected, by the handshake: the one that is called the client here, or the other.
     pub(super) connected: Option<Side>,
     streams: [Stream; 2],
     settled: bool,
-    last: Micros,
+    dates: Dates,
     misdated: bool,
     closed: Option<(Side, Close)>,
     over: bool,
@@ -51,16 +50,20 @@ impl Conversation {
         Self {
             client,
             server,
-            start: segment.at,
             frames: 0,
             connected: None,
             streams: <[Stream; 2]>::default(),
             settled: false,
-            last: 0,
+            dates: Dates::new(segment.at),
             misdated: false,
             closed: None,
             over: false,
         }
+    }
+
+    /// When it began: microsecond 0 of it.
+    pub(super) const fn start(&self) -> Nanos {
+        self.dates.start()
     }
 
     /// What waits for its turn, in octets.
@@ -148,7 +151,7 @@ impl Conversation {
         for side in [Side::Client, Side::Server] {
             self.acknowledged(side, out);
         }
-        out.push(Saw::Ended { at: self.last, by: None });
+        out.push(Saw::Ended { at: self.dates.last(), by: None });
     }
 
     /// What a peer has received, and nobody sees any more. One octet more than there is is the FIN.
@@ -164,22 +167,14 @@ impl Conversation {
         if segment.from == self.client { Side::Client } else { Side::Server }
     }
 
-    /// Microseconds since the first frame. One that is dated before it takes the time of the frame before.
+    /// The time of a frame, with a word on the first that is dated wrong.
     fn time(&mut self, at: Nanos, out: &mut Vec<Saw>) -> Micros {
-        /// Frames that were captured in another order than they went are this near.
-        const NEAR: i64 = -1_000_000;
-        let at = at.div_euclid(1000) - self.start.div_euclid(1000);
-        match u64::try_from(at) {
-            Ok(at) => self.last = at,
-            Err(_) if self.misdated || at > NEAR => {}
-            Err(_) => {
-                self.misdated = true;
-                let text =
-                    "a frame is dated before the session began: it is given the time of the one before";
-                out.push(Saw::Note(self.last, "misdated", text.to_owned()));
-            }
+        if !self.dates.take(at) && !self.misdated {
+            self.misdated = true;
+            let text = "a frame's date does not fit the session: it is given the time of the one before";
+            out.push(Saw::Note(self.dates.last(), "misdated", text.to_owned()));
         }
-        self.last
+        self.dates.last()
     }
 
     fn begin(&mut self, side: Side, segment: &Segment<'_>) {

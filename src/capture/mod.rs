@@ -15,6 +15,7 @@ mod segment;
 mod link;
 mod ip;
 mod stream;
+mod dates;
 mod conversation;
 pub mod keylog;
 pub mod tls;

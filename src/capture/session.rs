@@ -8,7 +8,7 @@ use super::conversation::Conversation;
 use super::keylog::KeyLog;
 use super::recognize::{Known, Recognizer, Verdict};
 use super::tls::{Out, Tap, begins_tls};
-use super::{Nanos, Saw, See, Tally};
+use super::{Saw, See, Tally};
 use crate::wire::{Micros, Side, Tls};
 
 /// The most that is held of a conversation until it is known what it is: pieces, octets.
@@ -242,7 +242,7 @@ impl Session {
         self.number = Some(number);
         self.weight = 0;
         let (client, server) = if self.turned { (of.server, of.client) } else { (of.client, of.server) };
-        (told.see)(number, Saw::Opened { at: whole_micros(of.start), client, server })?;
+        (told.see)(number, Saw::Opened { at: of.start(), client, server })?;
         let mut held = std::mem::take(&mut self.held);
         let greets = held.iter().find_map(|saw| match saw {
             Saw::Octets(side, _, octets) => Some(*side == Side::Server && octets.starts_with(b"+OK")),
@@ -328,10 +328,6 @@ fn ends_in_stls(tail: &[u8]) -> bool {
     tail.ends_with(b"\n")
         && line[word..].eq_ignore_ascii_case(b"STLS")
         && line[..word].last().is_none_or(|&before| before == b'\n')
-}
-
-const fn whole_micros(at: Nanos) -> Nanos {
-    at.div_euclid(1000).saturating_mul(1000)
 }
 
 fn turned(saw: Saw) -> Saw {

@@ -29,6 +29,8 @@ pub const SECRETS: u32 = 10;
 pub struct Packet {
     pub at: Duration,
     pub octets: Vec<u8>,
+    /// How many more it had, which a snap length cut off.
+    pub cut: u32,
 }
 
 /// A TCP conversation as it grows, packet by packet, a millisecond each.
@@ -94,7 +96,7 @@ impl Talk {
         self.next[side as usize] = sequence.wrapping_add(took);
         let mut packet = Vec::new();
         step.write(&mut packet, octets).unwrap();
-        self.packets.push(Packet { at: self.at, octets: packet });
+        self.packets.push(Packet { at: self.at, octets: packet, cut: 0 });
         self.at += Duration::from_millis(1);
     }
 }
@@ -210,9 +212,10 @@ pub fn pcap(order: Endianness, resolution: PcapTsResolution, link: Link, packets
             PcapTsResolution::MicroSecond => packet.at.subsec_micros(),
             PcapTsResolution::NanoSecond => packet.at.subsec_nanos(),
         };
-        let length = octets.len() as u32;
+        let incl_len = octets.len() as u32;
+        let orig_len = incl_len + packet.cut;
         let (ts_sec, data) = (packet.at.as_secs() as u32, Cow::Owned(octets));
-        let packet = RawPcapPacket { ts_sec, ts_frac: fraction, incl_len: length, orig_len: length, data };
+        let packet = RawPcapPacket { ts_sec, ts_frac: fraction, incl_len, orig_len, data };
         writer.write_raw_packet(&packet).unwrap();
     }
     writer.into_inner()
@@ -259,7 +262,7 @@ impl Pcapng {
             self = self.block(EnhancedPacketBlock {
                 interface_id: interface,
                 timestamp: packet.at,
-                original_len: data.len() as u32,
+                original_len: data.len() as u32 + packet.cut,
                 data: Cow::Owned(data),
                 options: vec![EnhancedPacketOption::Common(CommonOption::Comment(Cow::Borrowed("seen")))],
             });
@@ -271,7 +274,10 @@ impl Pcapng {
     pub fn simple(mut self, packets: &[Packet]) -> Self {
         for packet in packets {
             let data = self.links[0].frame(&packet.octets);
-            self = self.block(SimplePacketBlock { original_len: data.len() as u32, data: Cow::Owned(data) });
+            self = self.block(SimplePacketBlock {
+                original_len: data.len() as u32 + packet.cut,
+                data: Cow::Owned(data),
+            });
         }
         self
     }
@@ -284,7 +290,7 @@ impl Pcapng {
                 interface_id: interface,
                 drop_count: 0,
                 timestamp: packet.at,
-                original_len: data.len() as u32,
+                original_len: data.len() as u32 + packet.cut,
                 data: Cow::Owned(data),
                 options: Vec::new(),
             });

@@ -3,4 +3,7 @@
 mod bad_input;
 pub mod files;
 mod made;
+mod mutations;
+mod real;
+mod shown;
 mod written;

@@ -6,7 +6,8 @@ use std::io::Cursor;
 use poptape::capture::KeyLog;
 use poptape::recording::Entry;
 use poptape::recording::file::Input;
-use poptape::recording::format::Reading;
+use poptape::recording::format::pcap::Segments;
+use poptape::recording::format::{Integrity, ReadError, Reading, Writing, named};
 
 /// A key log with a secret of every kind for a client's hello of nothing but ones.
 const KEY_LOG: &[u8] = include_bytes!("keys.txt");
@@ -17,7 +18,7 @@ const ENTRIES: usize = 16;
 /// The most that an octet of a gzip'd file may become.
 const INFLATED: usize = 1040;
 
-/// Any octets as a file give entries in order, or an error.
+/// Any octets as a file give entries in order, or an error; what they give can be written as a capture, and that read.
 pub fn capture(octets: &[u8]) {
     let mut keys = KeyLog::default();
     keys.add(KEY_LOG);
@@ -26,13 +27,19 @@ pub fn capture(octets: &[u8]) {
     opened.capture.ports = vec![1110];
     opened.capture.max_open = 2;
     for reading in [Reading::default(), opened] {
-        play(octets, &reading);
+        let Some(entries) = play(octets, &reading) else { continue };
+        for segments in [Segments::Wireshark, Segments::Recorded] {
+            play(&written(segments, &entries), &reading);
+        }
     }
 }
 
-/// `Opened` first, `Ended` last, nothing of a session that is not open.
-fn play(octets: &[u8], reading: &Reading) {
-    let Ok(input) = Input::recognize(Cursor::new(octets.to_vec())) else { return };
+type Entries = Vec<(u32, Entry)>;
+
+/// The entries of a file that can be read: `Opened` first, `Ended` last, nothing of a session that is not open.
+fn play(octets: &[u8], reading: &Reading) -> Option<Entries> {
+    let input = Input::recognize(Cursor::new(octets.to_vec())).ok()?;
+    let mut entries = Entries::new();
     let mut over: HashMap<u32, bool> = HashMap::new();
     let inflated = if octets.starts_with(&[0x1f, 0x8b]) { INFLATED } else { 1 };
     let mut left = (octets.len() + 16) * inflated * ENTRIES;
@@ -47,9 +54,37 @@ fn play(octets: &[u8], reading: &Reading) {
         if matches!(entry, Entry::Ended(_)) {
             over.insert(session, true);
         }
+        entries.push((session, entry.clone()));
         Ok(())
     });
-    if let Ok(summary) = played {
-        assert!(summary.remarks.len() < 16, "{} remarks", summary.remarks.len());
+    let summary = played.ok()?;
+    assert!(summary.remarks.len() < 16, "{} remarks", summary.remarks.len());
+    Some(entries)
+}
+
+/// A capture of entries; whatever they are, nothing is wrong with it.
+fn written(segments: Segments, entries: &Entries) -> Vec<u8> {
+    let format = named("pcapng").expect("the format has a row");
+    let mut writer = format.writer(&Writing { segments, ..Writing::default() });
+    let mut file = Vec::new();
+    for (session, entry) in entries {
+        writer.take(*session, entry, &mut file);
     }
+    writer.tail(&mut file);
+    match play_whole(&file) {
+        // Too little may be left of a session to know it by.
+        Ok(Integrity::Whole) | Err(ReadError::NoSession(_)) => file,
+        other => panic!("what was written is read as {other:?}"),
+    }
+}
+
+fn play_whole(file: &[u8]) -> Result<Integrity, ReadError> {
+    if file.is_empty() {
+        return Ok(Integrity::Whole);
+    }
+    let summary =
+        Input::recognize(Cursor::new(file.to_vec()))?.play(&Reading::default(), &mut |_, _| Ok(()))?;
+    let damage = |remark: &&String| remark.contains("damaged") || remark.contains("no TCP");
+    assert_eq!(summary.remarks.iter().find(damage), None, "of packets that poptape wrote");
+    Ok(summary.integrity)
 }

@@ -1,6 +1,7 @@
 //! Writes what the fuzz target begins with: a small capture of every kind.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 #[path = "../../../captures/files.rs"]
@@ -12,5 +13,10 @@ fn main() -> std::io::Result<()> {
     for (name, file) in files::every() {
         fs::write(folder.join(name), file)?;
     }
-    Ok(())
+    // Sessions in TLS with the block of secrets that opens them.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    match fs::copy(root.join("recordings/curl-dovecot.pcapng"), folder.join("tls")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        copied => copied.map(drop),
+    }
 }
