@@ -108,10 +108,10 @@ fn times_come_out_as_they_went_in() {
     ] {
         let (entries, _) = play(Cursor::new(file));
         let Some(Entry::Opened(header)) = entries.first() else { panic!("{entries:?}") };
-        assert_eq!(header.started.timestamp_micros() as u128, packets[0].at.as_micros());
+        assert_eq!(u128::try_from(header.started.timestamp_micros()).unwrap(), packets[0].at.as_micros());
         let Some(Entry::Ended(end)) = entries.last() else { panic!("{entries:?}") };
         // The last packet acknowledges the last FIN, with which the session ended.
-        assert_eq!(u128::from(end.at), (packets[packets.len() - 2].at - packets[0].at).as_micros());
+        assert_eq!(u128::from(end.at), packets[packets.len() - 2].at.abs_diff(packets[0].at).as_micros());
     }
 }
 
@@ -147,7 +147,7 @@ fn cut_anywhere_it_is_a_part_or_nothing() {
                 // Between two records nothing shows that there were more.
                 Ok(Summary { integrity: Integrity::Whole, .. }) => {}
                 Ok(Summary { integrity: Integrity::Damaged(why), .. }) => {
-                    assert!(why.contains("cut off"), "{why}")
+                    assert!(why.contains("cut off"), "{why}");
                 }
                 Ok(Summary { integrity, .. }) => panic!("{integrity:?}"),
                 Err(_) => assert!(entries.is_empty(), "{entries:?}"),

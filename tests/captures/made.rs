@@ -1,5 +1,7 @@
 //! Sessions that are hard to show, made for the tests.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use poptape::pop3::{Dissector, Secrets};
 use poptape::recording::{By, End, Entry, Header, How};
@@ -106,7 +108,7 @@ pub fn sessions() -> Vec<(&'static str, Vec<Entry>)> {
     let dots = format!("Subject: dots\r\n\r\n{}", "..\r\n..dot\r\n".repeat(9000));
     let mut listing = "+OK 5000 messages\r\n".to_owned();
     for number in 1..=5000 {
-        listing += &format!("{number} {}\r\n", 1000 + number);
+        write!(listing, "{number} {}\r\n", 1000 + number).unwrap();
     }
     let (one, two, three) = (message("one", 300), message("two", 90_000), message("three", 60_000));
     vec![

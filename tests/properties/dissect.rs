@@ -59,7 +59,7 @@ pub fn gaps(events: &[Event], of: Side) -> Vec<(usize, u64)> {
         match event {
             Event::Missing { side, octets, .. } if *side == of => gaps.push((at, *octets)),
             event => {
-                at += event.octets().filter(|(side, _)| *side == of).map_or(0, |(_, run)| run.bytes.len())
+                at += event.octets().filter(|(side, _)| *side == of).map_or(0, |(_, run)| run.bytes.len());
             }
         }
     }

@@ -94,9 +94,9 @@ proptest! {
         let (_, last) = around("pcapng", segments, &live);
         let untimed = |events: &[Event]| {
             let mut all = exchanges(events);
-            all.iter_mut().for_each(|exchange| {
+            for exchange in &mut all {
                 (exchange.at, exchange.took, exchange.replied) = (0, None, None);
-            });
+            }
             all
         };
         prop_assert_eq!(untimed(&live), untimed(&last));

@@ -302,7 +302,9 @@ fn gapped(suite: CipherSuite, range: std::ops::Range<usize>) -> (Vec<Vec<u8>>, S
     talk.say(false, GREETING);
     let said: Vec<Vec<u8>> = (0..40_u8).map(|number| vec![number; 500]).collect();
     let before: usize = sent(&whole(&talk))[1].len();
-    said.iter().for_each(|one| drop(talk.say(false, one)));
+    for one in &said {
+        talk.say(false, one);
+    }
     let mut wire = whole(&talk);
     let all = sent(&wire)[1].clone();
     wire.truncate(wire.len() - said.len());

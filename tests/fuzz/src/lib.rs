@@ -47,7 +47,7 @@ fn play(octets: &[u8], reading: &Reading) -> Option<Entries> {
         left = left.checked_sub(1).expect("a file does not become more than it holds");
         match entry {
             Entry::Opened(_) => {
-                assert_eq!(over.insert(session, false), None, "session {session} opens again")
+                assert_eq!(over.insert(session, false), None, "session {session} opens again");
             }
             _ => assert_eq!(over.get(&session), Some(&false), "session {session} is not open: {entry:?}"),
         }

@@ -241,7 +241,7 @@ mod tests {
         let integrity = read(kind, &mut &file[..], &mut |item| {
             match item {
                 Item::Frame(frame) => {
-                    frames.push((frame.at, frame.link, frame.octets.to_vec(), frame.length))
+                    frames.push((frame.at, frame.link, frame.octets.to_vec(), frame.length));
                 }
                 Item::Keys(lines) => keys.push(lines.to_vec()),
             }
