@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::support::{poptape, raw, text};
+use crate::support::{poptape, raw, recordings, text};
 
 /// The files that the README names, in its order.
 fn samples() -> Vec<String> {
@@ -13,7 +13,7 @@ fn samples() -> Vec<String> {
 }
 
 fn is_recording(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "json")
+    Path::new(name).extension().is_some_and(|extension| extension == "json" || extension == "pcapng")
 }
 
 #[test]
@@ -40,8 +40,16 @@ fn every_sample_comes_back_when_it_is_written_anew() {
         let path = Path::new("recordings").join(&sample);
         let again = folder.path().join(&sample);
         poptape().arg("convert").arg(&path).arg(&again).status().unwrap();
-        assert_eq!(raw(&again), raw(&path), "{sample}");
+        assert_eq!(octets(&again), octets(&path), "{sample}");
     }
+}
+
+/// The octets of each side of each session.
+fn octets(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let out = format!("{}/", folder.path().join("sessions").display());
+    poptape().arg("convert").arg(path).arg(&out).output().unwrap();
+    recordings(Path::new(&out)).iter().map(|session| raw(session)).collect()
 }
 
 #[test]

@@ -32,6 +32,13 @@ fn live(path: &Path) -> Vec<Entry> {
                 dissector.finish(&mut |event| entries.push(Entry::Event(event)));
                 entries.push(Entry::Ended(end));
             }
+            Record::Missing(side, octets) => {
+                dissector.missing(side, octets, &mut |event| entries.push(Entry::Event(event)));
+            }
+            Record::Tls(tls) => {
+                dissector.tls_started(tls.readable, &mut |event| entries.push(Entry::Event(event)));
+                entries.push(Entry::Tls(tls));
+            }
             other => panic!("{other:?}"),
         }
         Ok(())

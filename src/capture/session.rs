@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::conversation::Conversation;
 use super::keylog::KeyLog;
 use super::recognize::{Known, Recognizer, Verdict};
-use super::tls::{Out, Tap};
+use super::tls::{Out, Tap, begins_tls};
 use super::{Saw, See, Tally};
 use crate::wire::{Micros, Side, Tls};
 
@@ -51,6 +51,8 @@ pub(super) struct Session {
     spoke: bool,
     /// The last octets of the client, to see `STLS`.
     tail: Vec<u8>,
+    /// How the server began to answer it.
+    answer: Vec<u8>,
     tap: Option<Box<Tap>>,
     /// TLS stands.
     tls: bool,
@@ -70,6 +72,7 @@ impl Session {
             passed: 0,
             spoke: false,
             tail: Vec::new(),
+            answer: Vec::new(),
             tap: None,
             tls: false,
             latest: 0,
@@ -113,6 +116,12 @@ impl Session {
         }
         let saw = match saw {
             Saw::Octets(side, at, octets) => {
+                if self.goes_on_inside(side, &octets) {
+                    let text =
+                        "what follows STLS is in clear in this capture: it is taken for what TLS protected";
+                    self.clear(of, Saw::Tls(Tls { at, readable: true, ..Tls::default() }), told)?;
+                    self.clear(of, Saw::Note(at, "tls-in-clear", text.to_owned()), told)?;
+                }
                 let (side, begins) = self.begins_tls(side, &octets);
                 self.spoke = true;
                 if begins {
@@ -235,6 +244,14 @@ impl Session {
         let (client, server) = if self.turned { (of.server, of.client) } else { (of.client, of.server) };
         (told.see)(number, Saw::Opened { at: of.start(), client, server })?;
         let mut held = std::mem::take(&mut self.held);
+        let greets = held.iter().find_map(|saw| match saw {
+            Saw::Octets(side, _, octets) => Some(*side == Side::Server && octets.starts_with(b"+OK")),
+            _ => None,
+        });
+        if of.connected.is_none() && greets != Some(true) {
+            // Whatever the server says first, it is no greeting.
+            (told.see)(number, Saw::Missing(Side::Server, 0))?;
+        }
         // What was seen of TLS comes before remarks on it.
         let remarks = held.iter().take_while(|saw| matches!(saw, Saw::Note(..))).count();
         if let Some(Saw::Tls(_)) = held.get(remarks) {
@@ -261,6 +278,21 @@ impl Session {
         }
     }
 
+    /// Whether the client goes on in clear after an accepted STLS: so it does in a capture that was made of the
+    /// plaintext, as poptape makes them.
+    fn goes_on_inside(&mut self, side: Side, octets: &Bytes) -> bool {
+        if self.tap.is_some() || !ends_in_stls(&self.tail) {
+            return false;
+        }
+        if side == Side::Server {
+            let room = ACCEPTED.len() - self.answer.len();
+            self.answer.extend(octets.iter().take(room));
+            return false;
+        }
+        let accepted = std::mem::take(&mut self.answer).eq_ignore_ascii_case(ACCEPTED);
+        accepted && begins_tls(octets) == Some(false)
+    }
+
     /// Whether octets that a side sends in clear are the first of TLS: of a conversation, or where the client asked
     /// for it (RFC 2595 section 4). The client's hello shows who that is.
     fn begins_tls(&mut self, side: Side, octets: &Bytes) -> (Side, bool) {
@@ -283,6 +315,9 @@ impl Session {
         (side, hello || record && (self.spoke || self.known.port.is_some()))
     }
 }
+
+/// What an answer to STLS begins with where TLS follows.
+const ACCEPTED: &[u8] = b"+OK";
 
 /// As many octets as `\nSTLS\r\n` has.
 const TAIL: usize = 7;

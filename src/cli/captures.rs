@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
-use super::output::warn;
+use super::output::{say, warn};
 use crate::capture::{self, KeyLog};
 use crate::pop3::Secrets;
 use crate::recording::format::pcap::Segments;
@@ -18,20 +18,22 @@ use crate::sink::recorder::{Files, Per};
 /// A key log that is longer is none.
 const KEY_LOG_LIMIT: u64 = 256 << 20;
 
+/// Over the flags of how captures are read.
+const INPUT: &str = "Captures as input (pcap, pcapng)";
+
 /// How captures are read.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Captures as input")]
 pub(super) struct CaptureInput {
     /// A port of POP3 servers, beside 110 and 995; may be repeated. Elsewhere the conversation has to show it
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", help_heading = INPUT)]
     port: Vec<u16>,
 
     /// The secrets of TLS sessions, as SSLKEYLOGFILE has them; may be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
     keylog: Vec<PathBuf>,
 
     /// How many TCP conversations are followed at once
-    #[arg(long, value_name = "N", default_value_t = capture::Options::default().max_open as u32,
+    #[arg(long, value_name = "N", help_heading = INPUT, default_value_t = capture::Options::default().max_open as u32,
           value_parser = clap::value_parser!(u32).range(1..))]
     max_open: u32,
 }
@@ -84,6 +86,13 @@ enum PerChoice {
 }
 
 impl Formats {
+    /// Says what would be missed in captures of a server on this port.
+    pub(super) fn advise(&self, port: u16) {
+        if self.files().formats.iter().any(|format| format.holds_several()) {
+            self.packets.advise(port);
+        }
+    }
+
     pub(super) fn files(&self) -> Files {
         let per = match self.pcap_per {
             PerChoice::Session => Per::Session,
@@ -94,20 +103,25 @@ impl Formats {
     }
 }
 
+/// The port of POP3 (RFC 1939 section 3).
+const WELL_KNOWN: u16 = 110;
+
+/// That of POP3 in TLS (RFC 8314 section 3.2): what is inside is written on the other.
+const WITH_TLS: u16 = 995;
+
 /// Over the flags of how captures are written.
 const OUTPUT: &str = "Captures as output (pcap, pcapng)";
 
 /// How captures are written.
 #[derive(Debug, Args)]
-#[command(next_help_heading = OUTPUT)]
 pub(super) struct CaptureOutput {
     /// Where packets begin and end: so that Wireshark shows each command, status and message as one; or as
     /// the octets arrived
-    #[arg(long, value_enum, default_value = "wireshark")]
+    #[arg(long, value_enum, default_value = "wireshark", help_heading = OUTPUT)]
     segments: SegmentsChoice,
 
     /// The server's port in the capture, instead of the real one: Wireshark takes 110 for POP3
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", help_heading = OUTPUT, value_parser = clap::value_parser!(u16).range(1..))]
     server_port: Option<u16>,
 }
 
@@ -124,6 +138,15 @@ impl CaptureOutput {
             SegmentsChoice::Recorded => Segments::Recorded,
         };
         Writing { segments, server_port: self.server_port }
+    }
+
+    /// Says what would be missed in a capture of a server on this port.
+    pub(super) fn advise(&self, port: u16) {
+        if self.server_port.is_none() && port != WELL_KNOWN && port != WITH_TLS {
+            say(&format!(
+                "poptape: the server is on port {port}, and Wireshark takes {WELL_KNOWN} alone for POP3: --server-port {WELL_KNOWN} writes that"
+            ));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,7 +13,7 @@ use super::input::{is_stdin, play_file};
 use super::output::{say, warn, whole_file};
 use crate::recording::Entry;
 use crate::recording::format::json::Json;
-use crate::recording::format::{FORMATS, Format, Reading, Writer, Writing};
+use crate::recording::format::{FORMATS, Format, Reading, Writer};
 use crate::render::Page;
 use crate::render::markdown::Markdown;
 use crate::render::pages::Pages;
@@ -53,11 +54,10 @@ pub(super) struct Arguments {
 const BUFFER: usize = 256 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
-    let source =
-        Source { path: &arguments.input, reading: arguments.capture.reading(arguments.secrets.into())? };
-    let (output, writing) = (&*arguments.output, arguments.packets.writing());
+    let Arguments { input, output, secrets, capture, packets } = arguments;
+    let source = Source { path: input, reading: capture.reading((*secrets).into())?, packets };
     if is_stdin(output) {
-        return source.stream(&Json, &writing, output, &mut io::stdout().lock());
+        return source.stream(&Json, output, &mut io::stdout().lock());
     }
     let extension = output.extension().unwrap_or_default().to_string_lossy().into_owned();
     let format = FORMATS.iter().copied().find(|format| format.extension() == extension);
@@ -65,11 +65,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         ("raw", _) => source.raw(output),
         ("eml", _) => source.messages(output),
         ("md", _) => whole_file(output, new_file, |file| source.pages(output, file)),
-        (_, Some(format)) if is_folder(output) => source.recordings(format, &writing, output),
-        (_, Some(format)) => {
-            whole_file(output, new_file, |file| source.stream(format, &writing, output, file))
-        }
-        _ if is_folder(output) => source.recordings(&Json, &writing, output),
+        (_, Some(format)) if is_folder(output) => source.recordings(format, output),
+        (_, Some(format)) => whole_file(output, new_file, |file| source.stream(format, output, file)),
+        _ if is_folder(output) => source.recordings(&Json, output),
         _ => Err(Failure::usage(format!(
             "cannot tell from the name {} what to write: it must end in .json, .transcript, .pcap, .pcapng, .md, .raw/, .eml/ or /",
             output.display()
@@ -86,6 +84,7 @@ fn is_folder(path: &Path) -> bool {
 struct Source<'a> {
     path: &'a Path,
     reading: Reading,
+    packets: &'a CaptureOutput,
 }
 
 impl Source<'_> {
@@ -115,19 +114,17 @@ impl Source<'_> {
     }
 
     /// One file in a format.
-    fn stream(
-        &self,
-        format: &dyn Format,
-        writing: &Writing,
-        output: &Path,
-        file: &mut dyn Write,
-    ) -> Result<Verdict, Failure> {
-        let mut writer: Box<dyn Writer> = format.writer(writing);
-        let (mut octets, mut open) = (Vec::new(), BTreeSet::new());
+    fn stream(&self, format: &dyn Format, output: &Path, file: &mut dyn Write) -> Result<Verdict, Failure> {
+        let mut writer: Box<dyn Writer> = format.writer(&self.packets.writing());
+        let (mut octets, mut open, mut port) = (Vec::new(), BTreeSet::new(), None);
         let only = (!format.holds_several()).then_some(output);
         let verdict = self.play(only, &mut |session, entry| {
             match entry {
-                Entry::Opened(_) => _ = open.insert(session),
+                Entry::Opened(header) => {
+                    open.insert(session);
+                    port = port
+                        .or_else(|| header.server.as_ref()?.parse::<SocketAddr>().ok().map(|at| at.port()));
+                }
                 Entry::Ended(_) => _ = open.remove(&session),
                 _ => {}
             }
@@ -144,18 +141,16 @@ impl Source<'_> {
         file.write_all(&octets)
             .and_then(|()| file.flush())
             .map_err(|error| Failure::writing(output, &error))?;
+        if let Some(port) = port.filter(|_| format.holds_several()) {
+            self.packets.advise(port);
+        }
         Ok(verdict)
     }
 
     /// A folder with a file a session.
-    fn recordings(
-        &self,
-        format: &'static dyn Format,
-        writing: &Writing,
-        output: &Path,
-    ) -> Result<Verdict, Failure> {
+    fn recordings(&self, format: &'static dyn Format, output: &Path) -> Result<Verdict, Failure> {
         let cannot = |error| Failure::writing(output, &error);
-        let files = Files { formats: vec![format], writing: writing.clone(), per: Per::Session };
+        let files = Files { formats: vec![format], writing: self.packets.writing(), per: Per::Session };
         let mut recorder = Recorder::new(output, files, None).map_err(cannot)?;
         let paths = recorder.paths();
         let verdict = self.play(None, &mut |session, entry| recorder.take(session, entry))?;

@@ -71,6 +71,9 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
     let outlets =
         Outlets::open(Some(folder), arguments.formats.files(), arguments.front.verbosity(), color, others)?;
+    if let Some(upstream) = arguments.upstream.as_ref().filter(|_| record) {
+        arguments.formats.advise(upstream.port);
+    }
     let replay = replay.map(Arc::new);
     let (verdict, failed) = block_on(sessions(arguments, outlets, replay.clone(), record))??;
     if let Some(replay) = replay {

@@ -12,6 +12,7 @@ use crate::wire::{Micros, Run};
 
 /// A command with its response. Bodies are kept up to the assembler's limit, counts are always whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub struct Exchange {
     /// Its number in the session; 0 is the greeting.
     pub n: u32,
@@ -45,8 +46,12 @@ pub struct Exchange {
     pub replied: Option<Micros>,
     /// From `at` until the response's last octet.
     pub took: Option<Micros>,
-    /// False where a body lacks its terminator.
+    /// False where a body lacks its terminator, or octets are missing.
     pub complete: bool,
+    /// Whether the terminator came.
+    pub terminated: bool,
+    /// How many octets of it nobody saw, 0 where that is not known; None where all are there.
+    pub missing: Option<u64>,
     /// Lines that nothing asked for follow the response.
     pub attached: bool,
     /// Whether they belong here cannot be known.
@@ -74,6 +79,8 @@ impl Exchange {
             replied: None,
             took: None,
             complete: true,
+            terminated: false,
+            missing: None,
             attached: false,
             ambiguous: false,
             unstuffer: Unstuffer::default(),
@@ -83,6 +90,13 @@ impl Exchange {
     /// The text of the status line: what follows the status, or the whole line where there is none.
     pub fn text(&self) -> Option<&[u8]> {
         self.reply.as_ref().map(|reply| StatusLine::parse(reply).text)
+    }
+
+    /// Takes note that octets are missing: what follows is taken to begin a line.
+    fn lack(&mut self, octets: u64) {
+        self.missing = Some(self.missing.unwrap_or_default().saturating_add(octets));
+        self.complete = false;
+        self.unstuffer = Unstuffer::default();
     }
 
     /// Takes octets that came after its end as its own.
@@ -97,7 +111,8 @@ impl Exchange {
     fn end(&mut self, outcome: &Outcome) {
         let Outcome { status, state, after, at, took, lines, octets, wire, complete, .. } = *outcome;
         (self.status, self.state, self.after, self.at, self.took) = (status, state, after, at, took);
-        (self.lines, self.octets, self.wire, self.complete) = (lines, octets, wire, complete);
+        (self.lines, self.octets, self.wire) = (lines, octets, wire);
+        self.complete = complete && self.missing.is_none();
     }
 }
 
@@ -141,10 +156,7 @@ impl Assembler {
             }
             Event::Status { n, run, step, status } => {
                 let settled = self.settle();
-                let mut exchange = match self.asked.front() {
-                    Some(asked) if asked.n == *n => self.asked.pop_front()?,
-                    _ => Exchange::new(*n, None),
-                };
+                let mut exchange = self.asked(*n).unwrap_or_else(|| Exchange::new(*n, None));
                 exchange.status = *status;
                 exchange.reply = Some(line(run));
                 exchange.reply_step.clone_from(step);
@@ -152,17 +164,32 @@ impl Assembler {
                 self.current = Some(exchange);
                 settled
             }
-            Event::Body { run, .. } => {
+            Event::Body { n, run } => {
+                let settled = self.begin_without_status(*n, run);
                 self.body(run);
-                None
+                settled
             }
-            Event::Terminator { run, .. } => {
-                if self.ended
-                    && let Some(current) = &mut self.current
-                {
-                    current.attached = true;
-                    current.wire += run.bytes.len() as u64;
+            Event::Terminator { n, run } => {
+                let settled = self.begin_without_status(*n, run);
+                if let Some(current) = &mut self.current {
+                    current.terminated = true;
+                    if self.ended {
+                        current.attach(run);
+                    }
                 }
+                settled
+            }
+            Event::Missing { n: Some(n), octets, .. } => {
+                let current = self.current.as_mut().filter(|current| current.n == *n);
+                if let Some(current) = current {
+                    current.lack(*octets);
+                    return None;
+                }
+                let place = self.asked.binary_search_by_key(n, |asked| asked.n).unwrap_or_else(|place| {
+                    self.asked.insert(place, Exchange::new(*n, None));
+                    place
+                });
+                self.asked[place].lack(*octets);
                 None
             }
             Event::End(outcome) => {
@@ -172,8 +199,7 @@ impl Assembler {
                     return None;
                 }
                 // No answer ever came; the one that is coming, if any, is another's.
-                let place = self.asked.binary_search_by_key(&outcome.n, |asked| asked.n).ok()?;
-                let mut exchange = self.asked.remove(place)?;
+                let mut exchange = self.asked(outcome.n)?;
                 exchange.end(outcome);
                 if self.current.is_some() && !self.ended {
                     return Some(exchange);
@@ -191,9 +217,24 @@ impl Assembler {
             }
             Event::RequestMore { .. }
             | Event::StatusMore { .. }
-            | Event::Missing { .. }
+            | Event::Missing { n: None, .. }
             | Event::Opaque { .. } => None,
         }
+    }
+
+    /// Takes a request out of those whose answer has not begun.
+    fn asked(&mut self, n: u32) -> Option<Exchange> {
+        let place = self.asked.binary_search_by_key(&n, |asked| asked.n).ok()?;
+        self.asked.remove(place)
+    }
+
+    /// A body whose status line is among the octets that are missing begins its exchange's answer.
+    fn begin_without_status(&mut self, n: u32, run: &Run) -> Option<Exchange> {
+        let mut exchange = self.asked(n)?;
+        let settled = self.settle();
+        exchange.replied = run.arrivals.first().map(|&(_, at)| at);
+        self.current = Some(exchange);
+        settled
     }
 
     /// The last exchange, once the session is over.

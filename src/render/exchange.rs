@@ -7,7 +7,7 @@ use super::{listing, message};
 use crate::pop3::dissect::Request;
 use crate::pop3::{Keyword, Status, sasl};
 use crate::recording::Exchange;
-use crate::wire::Micros;
+use crate::wire::{Micros, Tls};
 
 /// An answer that takes longer is called slow.
 pub const SLOW: Micros = 1_000_000;
@@ -54,6 +54,7 @@ pub fn head(session: u32, exchange: &Exchange) -> Line {
             line.with(role, status.name()).with(Role::Text, spaced(text.unwrap_or_default()))
         }
         (None, Some(text)) => line.with(Role::Err, "no status:").with(Role::Text, spaced(text)),
+        (None, None) if exchange.missing.is_some() => line.with(Role::Err, "answer not seen"),
         (None, None) => line.with(Role::Err, "no answer"),
     };
     measures(pad(line, LATENCY), exchange, slow)
@@ -102,6 +103,7 @@ fn command(exchange: &Exchange) -> String {
         (Some(command), _) if command.is_empty() => "(empty line)".to_owned(),
         (Some(command), _) => line(command),
         (None, _) if exchange.n == 0 => "(greeting)".to_owned(),
+        (None, _) if exchange.missing.is_some() => "(not seen)".to_owned(),
         (None, _) => "(nothing asked)".to_owned(),
     }
 }
@@ -113,6 +115,8 @@ fn details(exchange: &Exchange, headers: bool) -> Vec<(Role, String)> {
     }
     if let Some(lines) = exchange.lines {
         match exchange.request {
+            // Without the status line it is not known to begin here.
+            Some(Request::Command(Keyword::Retr | Keyword::Top)) if exchange.status.is_none() => {}
             Some(Request::Command(Keyword::Retr | Keyword::Top)) if headers => {
                 let line = |line| (Role::Body, safe_beginning(line, SHOWN));
                 details.extend(message::header_lines(&exchange.body).map(line));
@@ -125,15 +129,47 @@ fn details(exchange: &Exchange, headers: bool) -> Vec<(Role, String)> {
                 .extend(listing::rows(&exchange.body, lines).into_iter().map(|row| (Role::Detail, row))),
         }
     }
+    details.extend(exchange.missing.map(|octets| (Role::Warning, lack(octets))));
     details.extend(warnings(exchange).map(|text| (Role::Warning, text.to_owned())));
     details
 }
 
 fn warnings(exchange: &Exchange) -> impl Iterator<Item = &'static str> {
-    let cut = exchange.octets.is_some() && !exchange.complete;
+    let cut = exchange.octets.is_some() && !exchange.complete && !exchange.terminated;
     let cut = cut.then_some("the body ends without its terminator");
     let ambiguous = exchange.ambiguous.then_some("whether these lines belong to it cannot be known");
     cut.into_iter().chain(ambiguous)
+}
+
+/// How many octets are missing, in words.
+pub fn lack(octets: u64) -> String {
+    match octets {
+        0 => "octets are missing, and nobody knows how many".to_owned(),
+        1 => "1 octet is missing".to_owned(),
+        octets => format!("{} octets are missing", grouped(octets)),
+    }
+}
+
+/// The beginning of TLS: its version, and further facts where there are any.
+pub fn tls_facts(tls: &Tls) -> Vec<String> {
+    let version = tls.version.as_deref().unwrap_or("TLS").replacen("TLSv", "TLS ", 1);
+    let alpn = tls.alpn.as_ref().map(|alpn| format!("ALPN {alpn}"));
+    let dark = (!tls.readable).then(|| "nobody here can look into it".to_owned());
+    let facts: Vec<_> =
+        [tls.cipher.clone(), tls.server_name.clone(), alpn, dark].into_iter().flatten().collect();
+    let facts = [version, facts.join(", ")].into_iter().filter(|facts| !facts.is_empty());
+    facts.map(|facts| safe_beginning(facts.as_bytes(), SHOWN)).collect()
+}
+
+/// The same as a line.
+pub fn tls(session: u32, tls: &Tls) -> Line {
+    let mut line = Line::default()
+        .with(Role::Session, format!("#{session:<3}"))
+        .with(Role::Time, format!("{:>9}", seconds(tls.at)));
+    for (facts, column) in tls_facts(tls).into_iter().zip([COMMAND, REPLY]) {
+        line = pad(line, column).with(Role::Detail, facts);
+    }
+    line
 }
 
 fn sasl(step: &sasl::Step, of: &str) -> String {

@@ -25,6 +25,8 @@ struct Row {
     state: &'static str,
     at_us: u64,
     took_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<u64>,
 }
 
 impl Row {
@@ -41,6 +43,7 @@ impl Row {
             state: exchange.state.name(),
             at_us: exchange.at,
             took_us: exchange.took,
+            missing: exchange.missing,
         }
     }
 }

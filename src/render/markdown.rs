@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::Page;
 use super::escape::safe_beginning;
+use super::exchange::{lack, tls_facts};
 use super::filter::Filter;
 use super::units::{duration, seconds};
 use crate::pop3::lines;
@@ -40,6 +41,9 @@ impl Page for Markdown {
                 fact("Client", &header.client, out)?;
                 fact("Upstream", &header.upstream, out)?;
                 fact("Server", header.server.as_deref().unwrap_or("not connected"), out)?;
+                if let Some(origin) = &header.origin {
+                    fact("Taken from", origin, out)?;
+                }
                 fact("Recorded by", &header.generator, out)?;
                 writeln!(out)
             }
@@ -53,7 +57,10 @@ impl Page for Markdown {
                 let by = end.by.name();
                 writeln!(out, "\nEnded after {} s by the {by}: {}.", seconds(end.at), end.how.name())
             }
-            Entry::Closed { .. } | Entry::Tls(_) | Entry::Unknown { .. } => Ok(()),
+            Entry::Tls(facts) => {
+                code(&format!("{:>9}  {}", seconds(facts.at), tls_facts(facts).join("  ")), out)
+            }
+            Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
         }
     }
 
@@ -71,7 +78,15 @@ impl Markdown {
         if let Some(command) = &exchange.command {
             code(&format!("{:>9}  C: {}", seconds(exchange.at), text(command)), out)?;
         }
-        let Some(reply) = &exchange.reply else { return code("           (no answer)", out) };
+        if exchange.command.is_none() && exchange.missing.is_some() && exchange.n > 0 {
+            code(&format!("{:>9}  C: (not seen)", seconds(exchange.at)), out)?;
+        }
+        if let Some(octets) = exchange.missing {
+            code(&format!("           ({})", lack(octets)), out)?;
+        }
+        let Some(reply) = exchange.reply.as_deref().or(exchange.octets.map(|_| &b"(not seen)"[..])) else {
+            return code("           (no answer)", out);
+        };
         let took = exchange.took.map(|took| format!("   ({})", duration(took))).unwrap_or_default();
         code(&format!("           S: {}{took}", text(reply)), out)?;
         for line in lines::split(&exchange.body) {
@@ -82,7 +97,7 @@ impl Markdown {
             code(&format!("           (… {} more octets)", octets - kept), out)?;
         }
         if exchange.octets.is_some() {
-            code(if exchange.complete { "           S: ." } else { "           (no terminator)" }, out)?;
+            code(if exchange.terminated { "           S: ." } else { "           (no terminator)" }, out)?;
         }
         Ok(())
     }

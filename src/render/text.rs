@@ -1,7 +1,7 @@
 //! A session's entries to lines, live and offline the same.
 
 use super::escape::safe_beginning;
-use super::exchange::{foot, head, indented, unit};
+use super::exchange::{foot, head, indented, lack, tls, unit};
 use super::filter::Filter;
 use super::span::{Line, Role};
 use super::units::{counted, duration, grouped, seconds};
@@ -84,6 +84,8 @@ struct Current {
     /// Whether `partial` is not the beginning of its line.
     continues: bool,
     stage: Stage,
+    /// Its number.
+    n: Option<u32>,
     /// Whether the filter kept it back.
     hidden: bool,
     /// How many lines are attached.
@@ -117,12 +119,20 @@ impl Text {
                     return;
                 }
                 let upstream = header.upstream.strip_prefix("pop3://").unwrap_or(&header.upstream);
-                let text = format!("opened   {} -> {upstream}", header.client);
+                let origin = header.origin.iter().map(|origin| format!(", from {origin}"));
+                let text = format!("opened   {} -> {upstream}{}", header.client, origin.collect::<String>());
                 out(self.line().with(Role::Text, safe_beginning(text.as_bytes(), LINE)));
             }
             Entry::Event(event) => self.event(event, filter, out),
             Entry::Note(note) if filter.is_none() => {
                 out(self.at(note.at).with(Role::Warning, safe_beginning(note.text.as_bytes(), LINE)));
+            }
+            Entry::Tls(facts) => {
+                // What follows is said to be opaque here.
+                self.opaque = !facts.readable;
+                if filter.is_none() {
+                    out(tls(self.session, facts));
+                }
             }
             Entry::Closed { side, how: Close::Reset, at } if filter.is_none() => {
                 out(self.at(*at).with(Role::Warning, format!("the {} reset the connection", side.name())));
@@ -162,10 +172,10 @@ impl Text {
             None => {}
         }
         let settled = self.assembler.take(event);
+        if let Some(current) = self.assembler.current().filter(|current| self.current.n != Some(current.n)) {
+            self.current = Current { n: Some(current.n), ..Current::default() };
+        }
         match event {
-            Event::Status { .. } => {
-                self.current = Current::default();
-            }
             Event::Body { run, .. } if self.current.stage == Stage::Ended => {
                 self.attached_lines(&run.bytes, out);
             }
@@ -174,6 +184,9 @@ impl Text {
                     && let Some(exchange) = self.assembler.current()
                 {
                     out(head(self.session, exchange));
+                    if let Some(octets) = exchange.missing {
+                        out(indented(self.session).with(Role::Warning, lack(octets)));
+                    }
                 }
                 self.body(&run.bytes, out);
             }
@@ -208,6 +221,16 @@ impl Text {
                     unit(self.session, exchange, self.verbosity == Verbosity::Headers)
                         .into_iter()
                         .for_each(out);
+                }
+            }
+            Event::Missing { n, octets, .. }
+                if n.is_some() && self.current.n == *n && self.current.stage != Stage::Coming =>
+            {
+                self.partial_line(out);
+                self.current.continues = false;
+                if !self.current.hidden {
+                    let text = format!("{} here", lack(*octets));
+                    out(indented(self.session).with(Role::Warning, text));
                 }
             }
             Event::Ambiguous { .. } if !self.current.hidden => {

@@ -198,8 +198,10 @@ fn found(taped: &Taped) -> Found {
     let mut stat: Option<Stat> = None;
     let (mut deleted, mut greeted) = (Marks::new(), None);
     for taken in &taped.exchanges {
+        // What a number says that was cut nobody knows.
+        let line_lacks = taken.gap.is_some_and(|gap| taken.body.is_none_or(|(from, _)| gap < from));
         if taken.state == State::Transaction && taken.status == Some(Status::Ok) {
-            let text = taken.text();
+            let text = if line_lacks { String::new() } else { taken.text() };
             match (taken.keyword(), number(taken, 0)) {
                 (Keyword::Stat, _) => {
                     // What is marked is in neither number (RFC 1939 section 5). The one with fewest marks says most.
@@ -248,7 +250,7 @@ fn found(taped: &Taped) -> Found {
                 _ => {}
             }
         }
-        if taken.state == State::Authorization && taken.status == Some(Status::Ok) {
+        if taken.state == State::Authorization && taken.status == Some(Status::Ok) && !line_lacks {
             greeted = totals(&taken.text()).or(greeted);
         }
         follow(&mut marks, taken);
@@ -269,6 +271,9 @@ fn totals(text: &str) -> Option<(usize, u64)> {
 /// The lines of a listing: a number and a word.
 fn listed(taken: &Taken, mut each: impl FnMut(usize, String)) {
     for line in split(&taken.content().unwrap_or_default()) {
+        if taken.gap.is_some() && !line.ends_with(b"\n") {
+            break;
+        }
         if let Some((n, word)) = pair(split_ending(line).0) {
             each(n, word);
         }

@@ -59,7 +59,8 @@ pub(super) struct Used {
 /// A command that was left to the engine.
 #[derive(Debug)]
 pub(super) struct Left {
-    divergence: Divergence,
+    /// None where the client is on the recording, which says not what was answered.
+    divergence: Option<Divergence>,
     /// The message that RETR or TOP asks for.
     message: Option<usize>,
 }
@@ -147,7 +148,7 @@ impl Script {
         let taken = &taped.exchanges[at];
         // What was cut off or never came is for nobody, but where the server itself broke off.
         let broken_off = at + 1 == taped.exchanges.len() && taped.end.is_some();
-        let in_part = (!taken.complete || taken.pieces.is_empty()) && !broken_off;
+        let in_part = taken.gap.is_some() || (!taken.complete || taken.pieces.is_empty()) && !broken_off;
         let early = place.depends == Depends::History && at != self.used.first_unused && !self.used.each[at];
         obstacle(taped, at, place, now)
             .or_else(|| (!secrets_agree(taken, line)).then_some(Obstacle::Secret))
@@ -176,6 +177,13 @@ impl Script {
         let at = self.used.first_unused;
         let expected = self.prepared.taped.exchanges.get(at);
         if let Some(taken) = expected.filter(|taken| is_same(taken, line)) {
+            if taken.gap.is_some() {
+                // It is as recorded that it was asked, and what was answered nobody knows.
+                self.note(|page| page.used(at));
+                self.used.take(at);
+                self.left = Some(Left { divergence: None, message: message_asked(line) });
+                return None;
+            }
             if taken.pieces.is_empty() {
                 // No answer came when it was recorded, and none comes now: but the client is not left waiting.
                 self.note(|page| page.used(at));
@@ -213,12 +221,18 @@ impl Script {
     }
 }
 
+/// The message that RETR or TOP asks for.
+fn message_asked(line: &[u8]) -> Option<usize> {
+    let asked = Taken::asked(line);
+    matches!(asked.keyword(), Keyword::Retr | Keyword::Top).then(|| number(&asked, 0)).flatten()
+}
+
 impl Responder for Script {
     fn greeting(&mut self) -> Option<Canned> {
         if self.mode == Mode::Engine {
             return None;
         }
-        let greeting = self.prepared.taped.greeting.as_ref()?;
+        let greeting = self.prepared.taped.greeting.as_ref().filter(|greeting| greeting.gap.is_none())?;
         Some(self.canned(greeting, self.prepared.taped.exchanges.is_empty()))
     }
 
@@ -248,17 +262,17 @@ impl Responder for Script {
                 Err(candidates) => candidates,
             },
         };
-        let message = matches!(asked.keyword, Keyword::Retr | Keyword::Top);
-        let message = message.then(|| number(&Taken::asked(line), 0)).flatten();
         let divergence =
             Divergence { came: shown(line), expected: self.expected(), answered: "", candidates };
-        self.left = Some(Left { divergence, message });
+        self.left = Some(Left { divergence: Some(divergence), message: message_asked(line) });
         None
     }
 
     fn answered(&mut self, status: Status) {
         let Some(Left { mut divergence, message }) = self.left.take() else { return };
-        divergence.answered = status.name();
+        if let Some(divergence) = &mut divergence {
+            divergence.answered = status.name();
+        }
         let filled = message.filter(|_| status == Status::Ok).and_then(|message| {
             let octets = self.prepared.revealed.filled_up(message)?;
             self.fillers.insert(message).then_some(Filler { message, octets })
@@ -268,7 +282,7 @@ impl Responder for Script {
             page.report.answered_by_engine += 1;
             page.report.fillers.extend(filled);
             // In this mode nothing else is expected.
-            if !engine {
+            if let Some(divergence) = divergence.filter(|_| !engine) {
                 page.report.diverged(divergence);
             }
         });

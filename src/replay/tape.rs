@@ -59,8 +59,10 @@ pub struct Taken {
     pub pieces: Vec<(Micros, Bytes)>,
     /// How many octets of `pieces` are the body, and where they begin.
     pub body: Option<(usize, usize)>,
-    /// False where the body lacks its terminator.
+    /// False where the body lacks its terminator, or octets are missing: it is never given as it was recorded.
     pub complete: bool,
+    /// How many octets of the answer came before the first that are missing.
+    pub gap: Option<usize>,
 }
 
 /// Why a tape cannot be made.
@@ -143,6 +145,7 @@ impl Taken {
             pieces: Vec::new(),
             body: None,
             complete: true,
+            gap: None,
         }
     }
 
@@ -181,10 +184,11 @@ impl Taken {
         }
     }
 
-    /// The body with byte-stuffing undone; None where there is none.
+    /// The body with byte-stuffing undone, up to octets that are missing; None where there is none.
     pub fn content(&self) -> Option<Vec<u8>> {
         let (from, len) = self.body?;
         let octets = self.octets();
+        let len = self.gap.map_or(len, |gap| gap.saturating_sub(from).min(len));
         let mut content = Vec::with_capacity(len);
         Unstuffer::default().push(&octets[from..from + len], &mut content);
         Some(content)
@@ -219,8 +223,12 @@ struct Taking {
     open: VecDeque<Taken>,
     /// Those of them that are SASL responses.
     responses: HashSet<u32>,
+    /// Exchanges whose request nobody saw: what was answered is for nobody.
+    unseen: HashSet<u32>,
     /// The greeting has come.
     greeted: bool,
+    /// How many exchanges came before TLS.
+    inside: Option<usize>,
     /// When the last arrival of the server's octets was.
     arrival: Micros,
     closed: Option<(Micros, Close)>,
@@ -232,7 +240,9 @@ impl Taking {
             taped: Taped { name: name.to_owned(), ..Taped::default() },
             open: VecDeque::new(),
             responses: HashSet::new(),
+            unseen: HashSet::new(),
             greeted: false,
+            inside: None,
             arrival: 0,
             closed: None,
         }
@@ -243,6 +253,10 @@ impl Taking {
             Entry::Event(event) => self.event(event),
             Entry::Closed { side: Side::Server, how, at } => {
                 self.closed.get_or_insert((*at, *how));
+            }
+            Entry::Tls(tls) if tls.readable => {
+                self.settle();
+                self.inside = Some(self.taped.exchanges.len());
             }
             Entry::Ended(end) if end.how == How::ConnectFailed => self.taped.failed = true,
             Entry::Ended(end) if end.by == By::Server && matches!(end.how, How::Finished | How::Reset) => {
@@ -264,8 +278,17 @@ impl Taking {
             // A line so long is compared by its first 64 KiB.
             Event::RequestMore { .. }
             | Event::Ambiguous { .. }
-            | Event::Missing { .. }
+            | Event::Missing { n: None, .. }
             | Event::Opaque { .. } => {}
+            Event::Missing { n: Some(n), side, .. } => {
+                self.open(*n);
+                if let Some(taken) = self.of(*n) {
+                    taken.complete = false;
+                    if *side == Side::Server {
+                        taken.gap = taken.gap.or(Some(taken.len()));
+                    }
+                }
+            }
             Event::Status { n, run, .. } => {
                 self.settle();
                 if !self.open.iter().any(|taken| taken.n == *n) {
@@ -295,12 +318,24 @@ impl Taking {
             Event::End(outcome) => {
                 if let Some(taken) = self.of(outcome.n) {
                     (taken.status, taken.state, taken.at) = (outcome.status, outcome.state, outcome.at);
-                    taken.complete = outcome.complete;
+                    taken.complete &= outcome.complete;
                     if outcome.lines.is_none() {
                         taken.body = None;
                     }
                 }
             }
+        }
+    }
+
+    /// Octets are missing: where that is the first of an exchange, it is the greeting, or one whose request nobody saw.
+    fn open(&mut self, n: u32) {
+        let known = |taken: &Taken| taken.n == n;
+        if n == 0 && !self.greeted {
+            self.greeted = true;
+            self.open.push_front(Taken::new(0, Bytes::new()));
+        } else if n > 0 && !self.open.iter().any(known) && !self.taped.exchanges.last().is_some_and(known) {
+            self.unseen.insert(n);
+            self.open.push_back(Taken::new(n, Bytes::new()));
         }
     }
 
@@ -353,6 +388,9 @@ impl Taking {
             self.taped.greeting = Some(taken);
             return;
         }
+        if self.unseen.remove(&taken.n) {
+            return;
+        }
         // A SASL response belongs to its AUTH: the answer to the last one is what came of it.
         if self.responses.remove(&taken.n)
             && let Some(auth) = self.taped.exchanges.last_mut()
@@ -361,6 +399,7 @@ impl Taking {
         {
             auth.challenged = true;
             (auth.status, auth.pieces, auth.body) = (taken.status, taken.pieces, None);
+            (auth.complete, auth.gap) = (auth.complete && taken.complete, auth.gap.or(taken.gap));
             auth.at = taken.at;
             return;
         }
@@ -373,6 +412,18 @@ impl Taking {
         for taken in std::mem::take(&mut self.open) {
             self.place(taken);
         }
+        self.once();
         self.taped
+    }
+
+    /// What was asked in clear and inside of TLS again is asked once where there is no TLS: the capabilities.
+    fn once(&mut self) {
+        let Some(inside) = self.inside else { return };
+        let again = |taken: &Taken| taken.keyword() == Keyword::Capa && taken.state == State::Authorization;
+        let (before, after) = self.taped.exchanges.split_at(inside);
+        if after.iter().any(again) {
+            let kept = before.iter().filter(|taken| !again(taken)).chain(after).cloned().collect();
+            self.taped.exchanges = kept;
+        }
     }
 }

@@ -9,8 +9,8 @@ use poptape::wire::Side::{Client as C, Server as S};
 use poptape::wire::{Close, Side};
 use proptest::prelude::*;
 
-use super::dissect::{dissect, exchanges, stream};
-use super::json::{SCENES, entries, events, header};
+use super::dissect::{dissect, events, exchanges, stream};
+use super::json::{SCENES, entries, header};
 use super::session::{cut, cuts, lines};
 
 /// What shows whoever looks on that this is POP3.

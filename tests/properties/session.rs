@@ -80,3 +80,54 @@ fn turns(lines: &[(Side, Vec<u8>)]) -> Vec<(Side, Vec<u8>)> {
 pub fn cuts() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![Just(1usize), 1usize..8, 1usize..2000, Just(usize::MAX)], 1..6)
 }
+
+/// What happens to a session beside its octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    Missing(Side, u64),
+    /// TLS begins, readable or not.
+    Tls(bool),
+}
+
+/// Stretches of a session, each with what happens at its end.
+pub type Stretches = Vec<(Vec<(Side, Vec<u8>)>, Option<Mark>)>;
+
+pub type Marks = Vec<(prop::sample::Index, prop::sample::Index, Mark)>;
+
+/// Marks anywhere, also in the middle of lines.
+pub fn marks() -> impl Strategy<Value = Marks> {
+    let side = prop_oneof![1 => Just(Side::Client), 2 => Just(Side::Server)];
+    let mark = prop_oneof![
+        12 => (side, prop_oneof![1u64..3000, Just(0)]).prop_map(|(side, octets)| Mark::Missing(side, octets)),
+        1 => any::<bool>().prop_map(Mark::Tls),
+    ];
+    prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), mark), 0..6)
+}
+
+/// A session cut where its marks are.
+pub fn stretches(lines: &[(Side, Vec<u8>)], marks: &Marks) -> Stretches {
+    let mut places: Vec<(usize, usize, Mark)> = marks
+        .iter()
+        .map(|(line, within, mark)| {
+            let line = line.index(lines.len() + 1);
+            (line, lines.get(line).map_or(0, |(_, octets)| within.index(octets.len().max(1))), *mark)
+        })
+        .collect();
+    places.sort_by_key(|&(line, within, _)| (line, within));
+    let mut places = places.into_iter().peekable();
+    let (mut stretches, mut stretch) = (Vec::new(), Vec::new());
+    for (number, (side, octets)) in lines.iter().enumerate() {
+        let mut from = 0;
+        while let Some((_, within, mark)) = places.next_if(|place| place.0 == number) {
+            stretch.push((*side, octets[from..within].to_vec()));
+            stretches.push((std::mem::take(&mut stretch), Some(mark)));
+            from = within;
+        }
+        stretch.push((*side, octets[from..].to_vec()));
+    }
+    for (.., mark) in places {
+        stretches.push((std::mem::take(&mut stretch), Some(mark)));
+    }
+    stretches.push((stretch, None));
+    stretches
+}

@@ -113,12 +113,17 @@ fn one_direction_alone() {
 }
 
 #[test]
-fn from_the_middle_nothing_is_missing_before_it() {
+fn from_the_middle_it_is_not_known_how_much_is_missing() {
     let mut wire = session();
     wire.shots.drain(..4);
     let mut told = TOLD.to_vec();
     told[1] = "1 note from-the-middle";
+    told.insert(1, "1 S misses 0");
     assert_eq!(wire.told(), told);
+    // A greeting is one, also where the handshake is not there.
+    let mut wire = session();
+    wire.shots.drain(..3);
+    assert_eq!(wire.told()[1..3], ["1 note from-the-middle", TOLD[1]]);
 }
 
 #[test]

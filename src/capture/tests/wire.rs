@@ -28,7 +28,7 @@ pub(super) struct Wire {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "they are the header's bits")]
+#[expect(clippy::struct_excessive_bools, reason = "they are bits of the header")]
 pub(super) struct Flags {
     pub(super) syn: bool,
     pub(super) fin: bool,

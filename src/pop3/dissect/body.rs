@@ -1,6 +1,6 @@
 //! Bodies of multi-line responses: where they end. Nothing but lines that begin with a dot is looked at.
 
-use memchr::{memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 use super::held::Cursor;
 use super::server::{OpenReply, ServerMode};
@@ -11,7 +11,27 @@ use crate::wire::Run;
 
 impl Dissector {
     pub(super) fn body_octets(&mut self, cursor: &mut Cursor, out: &mut impl FnMut(Event)) {
+        let watched = self.body_may_be_over();
+        if watched {
+            match self.status_in_body(cursor) {
+                Beginning::Whole => return self.body_lost(out),
+                Beginning::Begun => {
+                    let all = cursor.rest().len();
+                    return self.server.keep(cursor, all);
+                }
+                Beginning::Not => {}
+            }
+        }
         let ServerMode::Body(open) = &mut self.server_mode else { return };
+        if self.server.octets.first().is_some_and(|&octet| octet != b'.') {
+            // What could have been a status is text.
+            let run = self.server.release();
+            open.count(&run.bytes, 0);
+            return out(Event::Body { n: open.outcome.n, run });
+        }
+        // Each line is looked at where one may be a status.
+        let all = cursor.rest().len();
+        let limit = memchr(b'\n', cursor.rest()).filter(|_| watched).map_or(all, |end| end + 1);
         // Held is at most the beginning of what could be a terminator: two octets, looked at together
         // with the ones that follow.
         let tail = self.server.octets.len();
@@ -36,7 +56,11 @@ impl Dissector {
                 }
             }
         } else {
-            find_terminator(cursor.rest(), open.at_line_start, open.bare_lf)
+            let mut found = find_terminator(&cursor.rest()[..limit], open.at_line_start, open.bare_lf);
+            if found.end == Terminator::Begun && limit < all {
+                found = Found { body: limit, dots: found.dots + 1, end: Terminator::Not };
+            }
+            found
         };
         let n = open.outcome.n;
         if found.body > 0 {
@@ -54,6 +78,27 @@ impl Dissector {
                 self.server.keep(cursor, all);
             }
             Terminator::Not => {}
+        }
+    }
+
+    /// Whether a status begins in a body that may be over.
+    fn status_in_body(&self, cursor: &Cursor) -> Beginning {
+        let ServerMode::Body(open) = &self.server_mode else { return Beginning::Not };
+        let held = &self.server.octets[..];
+        if !open.at_line_start || held.len() > 4 {
+            return Beginning::Not;
+        }
+        let more = cursor.rest().len().min(4);
+        let mut joined = [0; 8];
+        joined[..held.len()].copy_from_slice(held);
+        joined[held.len()..held.len() + more].copy_from_slice(&cursor.rest()[..more]);
+        let line = &joined[..held.len() + more];
+        match Status::of(line) {
+            Some(Status::Ok | Status::Err) => Beginning::Whole,
+            _ if line.len() < 4 && [&b"+OK"[..], b"-ERR"].iter().any(|status| begins(status, line)) => {
+                Beginning::Begun
+            }
+            _ => Beginning::Not,
         }
     }
 
@@ -80,7 +125,12 @@ impl Dissector {
 
 impl OpenReply {
     pub(super) fn multi_line(&self) -> bool {
-        self.shape == Shape::MultiLine && self.outcome.status == Some(Status::Ok)
+        let accepted = match self.outcome.status {
+            Some(status) => status == Status::Ok,
+            // Its status is among the octets that are missing.
+            None => self.missing,
+        };
+        self.shape == Shape::MultiLine && accepted
     }
 
     /// Counts octets of the body, `dots` of which are there for byte-stuffing.
@@ -91,6 +141,20 @@ impl OpenReply {
         self.dots += dots;
         self.at_line_start = octets.ends_with(b"\n");
     }
+}
+
+/// Whether a line begins with a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    Whole,
+    /// It may, once more octets are here.
+    Begun,
+    Not,
+}
+
+/// Whether a status begins like this, in any case.
+fn begins(status: &[u8], line: &[u8]) -> bool {
+    status.get(..line.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(line))
 }
 
 /// Whether a line that begins with a dot is the terminator.

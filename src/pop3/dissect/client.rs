@@ -63,9 +63,7 @@ impl Dissector {
                         Some(_) => ClientMode::Lines,
                         None => ClientMode::LongLine { n, hidden, after_cr: last_cr },
                     };
-                    if let Some(waiting) = self.pending.iter_mut().rfind(|pending| pending.n == n) {
-                        waiting.sent = self.client.last;
-                    }
+                    self.went_on(n);
                     out(Event::RequestMore { n, run });
                 }
                 ClientMode::Waiting if self.client.octets.len() + rest.len() <= MAX_LINE => {
@@ -81,15 +79,27 @@ impl Dissector {
     }
 
     /// A line, whole or its first [`MAX_LINE`] octets.
-    fn client_line(&mut self, run: Run, out: &mut impl FnMut(Event)) {
+    pub(super) fn client_line(&mut self, run: Run, out: &mut impl FnMut(Event)) {
         self.settle_bare_terminator(out);
         let whole = run.bytes.ends_with(b"\n");
         if let ClientMode::Upload { n } = self.client_mode {
             self.upload_line(n, run, whole, out);
             return;
         }
-        let n = self.new_n();
         let command = Command::parse(&run.bytes);
+        let run = match self.rest_of_request(run.clone(), command.keyword) {
+            Ok((n, run, secret)) => {
+                let hidden = secret && self.secrets == Secrets::Redact;
+                if !whole {
+                    self.client_mode =
+                        ClientMode::LongLine { n, hidden, after_cr: run.bytes.ends_with(b"\r") };
+                }
+                return out(Event::RequestMore { n, run });
+            }
+            Err(run) => run,
+        };
+        self.client_had_its_answer(out);
+        let n = self.new_n();
         let sent = self.client.last;
         let response = match self.expect {
             Expect::Command => false,
@@ -128,7 +138,7 @@ impl Dissector {
         let stls = request == Request::Command(Keyword::Stls);
         let octets = run.bytes.len() as u32;
         out(Event::Request { n, run: self.masked(run, hidden), request, step });
-        self.wait_for_answer(Pending { n, sent, request, shape, octets }, out);
+        self.wait_for_answer(Pending { n, sent, request: Some(request), shape, octets }, out);
         if !whole {
             let hidden = secret && self.secrets == Secrets::Redact;
             self.client_mode = ClientMode::LongLine { n, hidden, after_cr: false };
@@ -182,7 +192,7 @@ impl Dissector {
 
     fn upload_ended(&mut self, n: u32, out: &mut impl FnMut(Event)) {
         let sent = self.client.last;
-        let (request, shape) = (Request::Upload, Shape::SingleLine);
+        let (request, shape) = (Some(Request::Upload), Shape::SingleLine);
         self.wait_for_answer(Pending { n, sent, request, shape, octets: 0 }, out);
     }
 

@@ -81,13 +81,14 @@ pub enum Event {
         n: u32,
     },
     /// Octets of a side are not known: whoever looked on did not see them. What was held back of the line
-    /// before them comes first, cut off there.
+    /// before them comes first, cut off there. Opens an exchange of its own, without a request, where no event had
+    /// this `n`: the greeting, or a request that nobody saw.
     Missing {
-        /// The exchange whose octets they are, as far as that can be known.
-        n: u32,
+        /// The exchange whose octets they are, as far as that can be known; None among opaque octets.
+        n: Option<u32>,
         /// Whose.
         side: Side,
-        /// How many.
+        /// How many; 0 where that is not known.
         octets: u64,
     },
     /// Octets that are no POP3: what follows an accepted STLS that nobody here can look into.
@@ -123,7 +124,7 @@ pub struct Outcome {
     pub octets: Option<u64>,
     /// All octets of the response as sent.
     pub wire: u64,
-    /// False where a body lacks its terminator.
+    /// False where a body lacks its terminator, or octets of the response are missing.
     pub complete: bool,
 }
 

@@ -11,21 +11,23 @@
 //!                       |
 //!                  pending commands, oldest first: who is being answered
 //! ```
+//!
+//! Octets that nobody saw are marked where they are missing; `gap` is how the rest is understood all the same.
 
 mod body;
 mod client;
 mod event;
+mod gap;
 mod held;
 mod secrets;
 mod server;
 
-use std::collections::VecDeque;
-use std::mem::take;
-
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 use self::client::{ClientMode, Expect};
 pub use self::event::{Event, Outcome, Request};
+use self::gap::Gaps;
 use self::held::Held;
 use self::server::ServerMode;
 use super::command::Shape;
@@ -48,7 +50,8 @@ const PENDING_COST: usize = 512;
 struct Pending {
     n: u32,
     sent: Micros,
-    request: Request,
+    /// None where nobody saw it.
+    request: Option<Request>,
     shape: Shape,
     /// Of its line.
     octets: u32,
@@ -75,6 +78,7 @@ pub struct Dissector {
     /// The exchange that lines without a status are attached to, and whether its command is unknown.
     latest: (u32, bool),
     ambiguous: bool,
+    gaps: Gaps,
 }
 
 impl Dissector {
@@ -96,6 +100,7 @@ impl Dissector {
             next_n: 1,
             latest: (0, false),
             ambiguous: false,
+            gaps: Gaps::default(),
         }
     }
 
@@ -139,19 +144,18 @@ impl Dissector {
         }
     }
 
-    /// Takes note that the next octets of a side are not known: so many.
-    pub fn missing(&mut self, side: Side, octets: u64, out: &mut impl FnMut(Event)) {
-        out(Event::Missing { n: self.latest.0, side, octets });
-    }
-
-    /// TLS stands: the next octets of both sides are its plaintext, or can be read by nobody here.
-    pub fn tls_started(&mut self, readable: bool, _: &mut impl FnMut(Event)) {
-        if readable {
-            (self.client_mode, self.server_mode) = (ClientMode::Lines, ServerMode::Lines);
-            self.state = State::Authorization;
+    /// TLS stands: the next octets of both sides are its plaintext, or can be read by nobody here. The protocol begins
+    /// anew inside of it (RFC 2595 section 4): what was sent in clear and has no answer gets none.
+    pub fn tls_started(&mut self, readable: bool, out: &mut impl FnMut(Event)) {
+        self.close(Side::Client, out);
+        self.close(Side::Server, out);
+        self.end_unanswered(out);
+        (self.state, self.expect, self.sasl, self.told) = (State::Authorization, Expect::Command, None, None);
+        (self.client_mode, self.server_mode) = if readable {
+            (ClientMode::Lines, ServerMode::Lines)
         } else {
-            (self.client_mode, self.server_mode) = (ClientMode::Opaque, ServerMode::Opaque);
-        }
+            (ClientMode::Opaque, ServerMode::Opaque)
+        };
     }
 
     /// Takes note that a side sends no more: what was held back of it is cut off there.
@@ -166,15 +170,25 @@ impl Dissector {
     pub fn finish(&mut self, out: &mut impl FnMut(Event)) {
         self.close(Side::Client, out);
         self.close(Side::Server, out);
-        for pending in take(&mut self.pending) {
-            out(self.unanswered(pending));
-        }
+        self.end_unanswered(out);
     }
 
-    fn unanswered(&self, pending: Pending) -> Event {
+    /// Ends whatever waits for an answer.
+    fn end_unanswered(&mut self, out: &mut impl FnMut(Event)) {
+        self.greeting_not_seen(out);
+        self.give_up_unseen(u32::MAX, out);
+        while let Some(pending) = self.next_answered() {
+            let missing = self.gaps.due == Some(pending.n);
+            out(self.unanswered(pending, missing));
+        }
+        self.gaps.due = None;
+    }
+
+    /// `missing`: it may have been answered by what nobody saw.
+    fn unanswered(&self, pending: Pending, missing: bool) -> Event {
         Event::End(Box::new(Outcome {
             n: pending.n,
-            request: Some(pending.request),
+            request: pending.request,
             status: None,
             state: self.state,
             after: self.state,
@@ -183,7 +197,7 @@ impl Dissector {
             lines: None,
             octets: None,
             wire: 0,
-            complete: true,
+            complete: !missing,
         }))
     }
 
@@ -191,7 +205,7 @@ impl Dissector {
     fn wait_for_answer(&mut self, pending: Pending, out: &mut impl FnMut(Event)) {
         let cost = pending.octets as usize + PENDING_COST;
         if self.outstanding + cost > MAX_OUTSTANDING {
-            out(self.unanswered(pending));
+            out(self.unanswered(pending, false));
         } else {
             self.outstanding += cost;
             self.pending.push_back(pending);

@@ -11,6 +11,7 @@ use crate::pop3::lines::{Ending, split_ending};
 use crate::pop3::response::{Status, StatusLine};
 use crate::pop3::sasl;
 use crate::pop3::secret::Secrets;
+use crate::pop3::state::State;
 use crate::wire::{Run, Side};
 
 #[derive(Debug)]
@@ -19,6 +20,10 @@ pub(super) enum ServerMode {
     /// The rest of a line whose first part is out; where it was a status line, its exchange ends with it.
     LongLine {
         n: u32,
+        /// What is still to come of it is secret.
+        hidden: bool,
+        /// Its last octet so far is CR.
+        after_cr: bool,
         open: Option<Box<OpenReply>>,
     },
     Body(Box<OpenReply>),
@@ -27,20 +32,48 @@ pub(super) enum ServerMode {
 
 /// A response as far as it came.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub(super) struct OpenReply {
     pub(super) outcome: Box<Outcome>,
     pub(super) shape: Shape,
-    /// The status line's last octet so far is CR.
-    pub(super) after_cr: bool,
-    /// What is still to come of the status line is secret.
-    pub(super) swallowed: bool,
+    /// Octets of it are missing.
+    pub(super) missing: bool,
+    /// Its end may be among them once a command waits that is this exchange or a later one.
+    pub(super) gap: Option<u32>,
     /// The status line ended with a bare LF, so the terminator may too.
     pub(super) bare_lf: bool,
     pub(super) at_line_start: bool,
     pub(super) body: u64,
     pub(super) newlines: u64,
     pub(super) dots: u64,
+}
+
+impl OpenReply {
+    /// Of which nothing but its status is there; `states` are those before and after it.
+    pub(super) fn new(answered: Pending, status: Option<Status>, (before, after): (State, State)) -> Self {
+        Self {
+            outcome: Box::new(Outcome {
+                n: answered.n,
+                request: answered.request,
+                status,
+                state: before,
+                after,
+                at: answered.sent,
+                took: None,
+                lines: None,
+                octets: None,
+                wire: 0,
+                complete: true,
+            }),
+            shape: answered.shape,
+            missing: false,
+            gap: None,
+            bare_lf: false,
+            at_line_start: true,
+            body: 0,
+            newlines: 0,
+            dots: 0,
+        }
+    }
 }
 
 impl Dissector {
@@ -54,22 +87,22 @@ impl Dissector {
                         self.server_line(run, out);
                     }
                 }
-                ServerMode::LongLine { n, ref mut open } => {
+                ServerMode::LongLine { n, hidden, ref mut after_cr, ref mut open } => {
                     let end = memchr(b'\n', rest);
                     let mut run = self.server.take(&mut cursor, end.map_or(all, |end| end + 1));
+                    let ending: &'static [u8] = match &run.bytes[..] {
+                        [.., b'\r', b'\n'] => b"\r\n",
+                        [b'\n'] if *after_cr => b"\r\n",
+                        [.., b'\n'] => b"\n",
+                        _ => b"",
+                    };
+                    *after_cr = run.bytes.ends_with(b"\r");
+                    if hidden {
+                        run.bytes = Bytes::from_static(ending);
+                        run.arrivals.iter_mut().for_each(|arrival| arrival.0 = 0);
+                    }
                     if let Some(open) = open {
-                        let ending: &'static [u8] = match &run.bytes[..] {
-                            [.., b'\r', b'\n'] => b"\r\n",
-                            [b'\n'] if open.after_cr => b"\r\n",
-                            [.., b'\n'] => b"\n",
-                            _ => b"",
-                        };
-                        open.after_cr = run.bytes.ends_with(b"\r");
                         open.bare_lf = ending != b"\r\n";
-                        if open.swallowed {
-                            run.bytes = Bytes::from_static(ending);
-                            run.arrivals.iter_mut().for_each(|arrival| arrival.0 = 0);
-                        }
                         open.outcome.wire += run.bytes.len() as u64;
                         out(Event::StatusMore { n, run });
                     } else {
@@ -92,8 +125,18 @@ impl Dissector {
     }
 
     /// A line where a status is due, whole or its first [`MAX_LINE`] octets.
-    fn server_line(&mut self, run: Run, out: &mut impl FnMut(Event)) {
+    pub(super) fn server_line(&mut self, mut run: Run, out: &mut impl FnMut(Event)) {
         let status = Status::of(&run.bytes);
+        if status.is_none() {
+            match self.rest_of_reply(run, out) {
+                Ok(()) => return,
+                Err(line) => run = line,
+            }
+            if let ServerMode::Body(_) = self.server_mode {
+                return self.server_octets(Cursor::new(run.bytes, run.arrivals), out);
+            }
+        }
+        self.gaps.secret = false;
         let (latest, unknown) = self.latest;
         if !self.greeted {
             self.greeted = true;
@@ -103,15 +146,16 @@ impl Dissector {
         // even look like a status is rather more of the response before it.
         let stray = self.pending.len() > 1 && !matches!(run.bytes.first(), Some(b'+' | b'-'));
         if status.is_none() && (self.pending.is_empty() || unknown || stray) {
-            return self.attach(latest, run, out);
+            return self.attach(latest, run, false, out);
         }
-        let pending = self.next_answered();
+        let pending = self.next_answered().or_else(|| self.unseen_answered());
         let n = pending.map_or_else(|| self.new_n(), |pending| pending.n);
+        self.give_up_unseen(n, out);
         self.reply(n, pending, status, run, out);
     }
 
     /// A line without a status that answers nothing: it belongs to the exchange before it.
-    fn attach(&mut self, n: u32, run: Run, out: &mut impl FnMut(Event)) {
+    pub(super) fn attach(&mut self, n: u32, run: Run, hidden: bool, out: &mut impl FnMut(Event)) {
         if !self.pending.is_empty() && !self.ambiguous {
             self.ambiguous = true;
             out(Event::Ambiguous { n });
@@ -119,9 +163,11 @@ impl Dissector {
         match split_ending(&run.bytes) {
             (b".", Ending::Crlf | Ending::Lf) => out(Event::Terminator { n, run }),
             (_, ending) => {
+                let after_cr = run.bytes.ends_with(b"\r");
                 out(Event::Body { n, run });
                 if ending == Ending::None {
-                    self.server_mode = ServerMode::LongLine { n, open: None };
+                    let hidden = hidden && self.secrets == Secrets::Redact;
+                    self.server_mode = ServerMode::LongLine { n, hidden, after_cr, open: None };
                 }
             }
         }
@@ -136,7 +182,8 @@ impl Dissector {
         out: &mut impl FnMut(Event),
     ) {
         let first = run.arrivals.first().map_or(self.server.last, |&(_, at)| at);
-        let request = pending.map(|pending| pending.request);
+        let missing = self.gaps.due.take() == Some(n);
+        let request = pending.and_then(|pending| pending.request);
         let at = match pending {
             Some(pending) => pending.sent,
             None if n == 0 => 0,
@@ -145,6 +192,9 @@ impl Dissector {
         let shape = pending.map_or(Shape::SingleLine, |pending| pending.shape);
         self.latest = (n, shape == Shape::Unknown && status == Some(Status::Ok));
         self.ambiguous = false;
+        if let Some(Request::Command(keyword)) = request {
+            self.login_not_seen(keyword, status);
+        }
         let before = self.state;
         self.advance(request, shape, status);
         let whole = run.bytes.ends_with(b"\n");
@@ -161,34 +211,16 @@ impl Dissector {
         let after_cr = run.bytes.ends_with(b"\r");
         let swallowed = hidden.is_some() && self.secrets == Secrets::Redact;
         let run = self.masked(run, hidden);
-        let open = OpenReply {
-            outcome: Box::new(Outcome {
-                n,
-                request,
-                status,
-                state: before,
-                after: self.state,
-                at,
-                took: None,
-                lines: None,
-                octets: None,
-                wire: run.bytes.len() as u64,
-                complete: true,
-            }),
-            shape,
-            after_cr,
-            swallowed,
-            bare_lf: !run.bytes.ends_with(b"\r\n"),
-            at_line_start: true,
-            body: 0,
-            newlines: 0,
-            dots: 0,
-        };
+        let answered = Pending { n, sent: at, request, shape, octets: 0 };
+        let mut open = OpenReply::new(answered, status, (before, self.state));
+        open.outcome.wire = run.bytes.len() as u64;
+        (open.missing, open.bare_lf) = (missing, !run.bytes.ends_with(b"\r\n"));
         out(Event::Status { n, run, status, step });
         if whole {
             self.status_ended(open, out);
         } else {
-            self.server_mode = ServerMode::LongLine { n, open: Some(Box::new(open)) };
+            let (hidden, open) = (swallowed, Some(Box::new(open)));
+            self.server_mode = ServerMode::LongLine { n, hidden, after_cr, open };
         }
     }
 
@@ -197,7 +229,7 @@ impl Dissector {
         if status == Some(Status::Continue) {
             // Whatever it was paired with: what a client answers to a challenge is secret. Where it did not
             // wait for the challenge its answer is already here.
-            let sent = self.pending.front().is_some_and(|next| next.request == Request::SaslResponse);
+            let sent = self.pending.front().is_some_and(|next| next.request == Some(Request::SaslResponse));
             self.expect = if sent || self.sasl.is_none() { Expect::Either } else { Expect::Response };
             return;
         }
@@ -224,7 +256,7 @@ impl Dissector {
     }
 
     /// The status line is whole: a body follows, or the exchange is over.
-    fn status_ended(&mut self, open: OpenReply, out: &mut impl FnMut(Event)) {
+    pub(super) fn status_ended(&mut self, open: OpenReply, out: &mut impl FnMut(Event)) {
         if open.multi_line() {
             self.server_mode = ServerMode::Body(Box::new(open));
             return;
@@ -256,7 +288,7 @@ impl Dissector {
         let multi_line = open.multi_line();
         let outcome = &mut open.outcome;
         outcome.took = Some(self.server.last.saturating_sub(outcome.at));
-        outcome.complete = complete;
+        outcome.complete = complete && !open.missing;
         if multi_line {
             outcome.lines = Some(open.newlines + u64::from(!open.at_line_start));
             outcome.octets = Some(open.body - open.dots);
@@ -283,13 +315,10 @@ impl Dissector {
                 self.reply_ended(*open, complete, out);
             }
             ServerMode::LongLine { .. } => {}
-            ServerMode::Body(mut open) => {
-                if held {
-                    let run = self.server.release();
-                    open.count(&run.bytes, 1);
-                    out(Event::Body { n: open.outcome.n, run });
-                }
-                self.reply_ended(*open, false, out);
+            ServerMode::Body(open) => {
+                self.server_mode = ServerMode::Body(open);
+                self.server_cut(out);
+                self.body_lost(out);
             }
             ServerMode::Opaque => self.server_mode = ServerMode::Opaque,
         }

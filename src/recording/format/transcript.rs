@@ -1,7 +1,9 @@
 //! Transcripts: the RFC's `C:`/`S:` lines, written by hand or for reading. A line stands for one of the wire,
 //! CR LF included; `C>` and `S>` for octets without an ending. `\r`, `\n`, `\t`, `\\` and `\xNN` stand for
 //! octets; `#` begins a comment. Byte-stuffing and terminators are written as they are sent. Each line
-//! arrives a millisecond after the one before; a transcript keeps no other times.
+//! arrives a millisecond after the one before; a transcript keeps no other times. `C! 16` and `S! 16`: so many octets
+//! are missing here, 0 where that is not known; `T! readable`: TLS begins, and what follows is inside of it; `T!`: it
+//! begins, and nobody can look into it.
 
 use std::io::{BufRead, Read as _};
 
@@ -9,9 +11,9 @@ use bytes::Bytes;
 use chrono::DateTime;
 
 use super::{Feed, Format, Integrity, ReadError, Reading, Record, Summary, Writer, Writing};
-use crate::pop3::{Secrets, lines};
+use crate::pop3::{Event, Secrets, lines};
 use crate::recording::{By, End, Entry, Header, How};
-use crate::wire::{Micros, Run, Side};
+use crate::wire::{Micros, Run, Side, Tls};
 
 /// Microseconds between two lines.
 const PACE: Micros = 1000;
@@ -37,7 +39,7 @@ impl Format for Transcript {
     fn recognizes(&self, beginning: &[u8]) -> bool {
         lines::split(beginning)
             .find(|line| !line.trim_ascii().is_empty() && !line.starts_with(b"#"))
-            .is_some_and(|line| side_of(line).is_some())
+            .is_some_and(|line| side_of(line).is_some() || mark(line, 0).is_some())
     }
 
     fn read(&self, input: &mut dyn BufRead, _: &Reading, feed: &mut Feed<'_>) -> Result<Summary, ReadError> {
@@ -61,10 +63,14 @@ impl Format for Transcript {
             if text.trim_ascii().is_empty() || text.starts_with(b"#") {
                 continue;
             }
+            if let Some(record) = mark(text, at + PACE) {
+                at += if let Record::Tls(_) = record { PACE } else { 0 };
+                feed(SESSION, record)?;
+                continue;
+            }
             let Some((side, whole, rest)) = side_of(text) else {
-                return Ok(
-                    Integrity::Damaged(format!("line {number} begins with none of C: S: C> S> #")).into()
-                );
+                let why = format!("line {number} begins with none of C: S: C> S> C! S! T! #");
+                return Ok(Integrity::Damaged(why).into());
             };
             let Some(mut octets) = unescape(rest) else {
                 return Ok(Integrity::Damaged(format!(
@@ -102,6 +108,21 @@ fn header() -> Header {
         origin: None,
         unknown: serde_json::Map::new(),
         outer: serde_json::Map::new(),
+    }
+}
+
+/// What is said of the octets rather than being some.
+fn mark(line: &[u8], at: Micros) -> Option<Record> {
+    let rest = std::str::from_utf8(line.get(2..)?).ok()?.trim();
+    match line.get(..2)? {
+        b"C!" => Some(Record::Missing(Side::Client, rest.parse().ok()?)),
+        b"S!" => Some(Record::Missing(Side::Server, rest.parse().ok()?)),
+        b"T!" => {
+            let readable = rest == "readable";
+            (readable || rest.is_empty())
+                .then(|| Record::Tls(Box::new(Tls { at, readable, ..Tls::default() })))
+        }
+        _ => None,
     }
 }
 
@@ -151,7 +172,24 @@ struct TranscriptWriter;
 
 impl Writer for TranscriptWriter {
     fn take(&mut self, _: u32, entry: &Entry, out: &mut Vec<u8>) {
-        let Entry::Event(event) = entry else { return };
+        match entry {
+            Entry::Event(event) => Self::event(event, out),
+            Entry::Tls(tls) => {
+                out.extend_from_slice(if tls.readable { b"T! readable\n" } else { b"T!\n" });
+            }
+            _ => {}
+        }
+    }
+
+    fn tail(&self, _: &mut Vec<u8>) {}
+}
+
+impl TranscriptWriter {
+    fn event(event: &Event, out: &mut Vec<u8>) {
+        if let Event::Missing { side, octets, .. } = event {
+            let side = if *side == Side::Client { 'C' } else { 'S' };
+            out.extend_from_slice(format!("{side}! {octets}\n").as_bytes());
+        }
         let Some((side, run)) = event.octets() else { return };
         for line in lines::split(&run.bytes) {
             let (text, ending) = lines::split_ending(line);
@@ -166,8 +204,6 @@ impl Writer for TranscriptWriter {
             out.push(b'\n');
         }
     }
-
-    fn tail(&self, _: &mut Vec<u8>) {}
 }
 
 fn escape(octets: &[u8], out: &mut Vec<u8>) {

@@ -17,7 +17,7 @@ use super::{MAGIC, VERSION};
 use crate::pop3::{Secrets, sasl};
 use crate::recording::format::{Feed, Integrity, ReadError, Record};
 use crate::recording::{By, End, Header, How, Note};
-use crate::wire::{Arrivals, Close, Micros, Run, Side};
+use crate::wire::{Arrivals, Close, Micros, Run, Side, Tls};
 
 /// The most octets of a file that one value may take: the writer keeps far below.
 const LIMIT: u64 = 16 << 20;
@@ -365,13 +365,19 @@ impl<'de> Visitor<'de> for Element<'_, '_, '_> {
         let reading = self.0;
         let mut at = None;
         let (mut note, mut text, mut closed, mut how) = (None, String::new(), None, None);
-        let mut opaque = None;
+        let (mut opaque, mut tls) = (None, None);
         let mut body = false;
         let mut terminated = false;
         let mut unknown = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "n" => reading.exchange = Some(map.next_value()?),
+                "missing" => {
+                    let missing = map.next_value::<MissingMember>()?;
+                    let side = missing.side.into();
+                    reading.flush_side(side)?;
+                    reading.give(Record::Missing(side, missing.octets))?;
+                }
                 "at_us" => at = Some(map.next_value::<Micros>()?),
                 "command" => {
                     if let Some(at) = at {
@@ -398,6 +404,7 @@ impl<'de> Visitor<'de> for Element<'_, '_, '_> {
                     map.next_value_seed(Terminator(reading))?;
                 }
                 "note" => note = Some(map.next_value()?),
+                "tls" => tls = Some(map.next_value::<TlsMember>()?),
                 "text" => text = map.next_value()?,
                 "closed" => closed = Some(map.next_value::<SideMember>()?.into()),
                 "how" => how = Some(map.next_value::<String>()?),
@@ -422,7 +429,10 @@ impl<'de> Visitor<'de> for Element<'_, '_, '_> {
         for (key, value) in unknown {
             reading.give(Record::Unknown(key, value))?;
         }
-        if let Some(kind) = note {
+        if let Some(tls) = tls {
+            reading.flush_side(Side::Client)?;
+            reading.give(Record::Tls(Box::new(tls.tls(at.unwrap_or_default()))))?;
+        } else if let Some(kind) = note {
             reading.give(Record::Note(Note { at: at.unwrap_or_default(), kind, text }))?;
         } else if let Some(side) = closed {
             let how = if how.as_deref() == Some("reset") { Close::Reset } else { Close::Finished };
@@ -445,6 +455,29 @@ impl From<SideMember> for Side {
             SideMember::Client => Self::Client,
             SideMember::Server => Self::Server,
         }
+    }
+}
+
+#[derive(Deserialize)]
+struct MissingMember {
+    side: SideMember,
+    octets: u64,
+}
+
+#[derive(Deserialize)]
+struct TlsMember {
+    version: Option<String>,
+    cipher: Option<String>,
+    server_name: Option<String>,
+    alpn: Option<String>,
+    #[serde(default)]
+    readable: bool,
+}
+
+impl TlsMember {
+    fn tls(self, at: Micros) -> Tls {
+        let Self { version, cipher, server_name, alpn, readable } = self;
+        Tls { at, version, cipher, server_name, alpn, readable }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::pop3::dissect::Request;
 use crate::pop3::{Event, Secrets, sasl};
 use crate::recording::format::Writer;
 use crate::recording::{End, Entry, Header, Note};
-use crate::wire::{Arrivals, Close, Micros, Run, Side};
+use crate::wire::{Arrivals, Close, Micros, Run, Side, Tls};
 
 /// Requests sent ahead are held up to this many octets, then written before their turn.
 const AHEAD: usize = 1 << 20;
@@ -23,6 +23,7 @@ const AHEAD_COUNT: usize = 64;
 /// A member of an exchange's element, in the order in which they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Member {
+    Missing,
     Command,
     Reply,
     Body,
@@ -111,7 +112,7 @@ impl JsonWriter {
             }
             Entry::Note(note) => self.note(note, out),
             Entry::Closed { side, how, at } => self.closed(*side, *how, *at, out),
-            Entry::Tls(_) => {}
+            Entry::Tls(tls) => self.tls(tls, out),
             Entry::Unknown { key, value } => self.unknown(key, value, out),
             Entry::Ended(end) => {
                 self.rest(out);
@@ -141,12 +142,7 @@ impl JsonWriter {
                 self.items(run, Side::Client, false, out);
             }
             Event::Status { n, run, step, .. } => {
-                if self.ahead.front().is_some_and(|ahead| ahead.n == *n)
-                    && let Some(ahead) = self.ahead.pop_front()
-                {
-                    self.ahead_octets -= ahead.run.bytes.len();
-                    self.request(&ahead, out);
-                }
+                self.turn(*n, out);
                 self.answering = Some(*n);
                 self.exchange(*n, Member::Reply, out);
                 self.arrival_key("reply_at_us", run, Side::Server, out);
@@ -174,7 +170,8 @@ impl JsonWriter {
                     self.entry(&entry, out);
                 }
             }
-            Event::Ambiguous { .. } | Event::Missing { .. } => {}
+            Event::Missing { n, side, octets } => self.missing(*n, *side, *octets, out),
+            Event::Ambiguous { .. } => {}
             Event::Opaque { side, run } => self.opaque(*side, run, out),
         }
     }
@@ -183,7 +180,8 @@ impl JsonWriter {
     fn unanswered(&self) -> bool {
         matches!(
             self.place,
-            Place::Exchange { after: Member::Command, .. } | Place::List { member: Member::Command, .. }
+            Place::Exchange { after: Member::Missing | Member::Command, .. }
+                | Place::List { member: Member::Command, .. }
         )
     }
 
@@ -194,6 +192,49 @@ impl JsonWriter {
         Self::step_key("sasl", step.as_deref(), out);
         let upload = *request == Request::Upload;
         self.scalar_or_list("command", *n, Member::Command, run, Side::Client, upload, out);
+    }
+
+    /// A request's turn has come: it is answered.
+    fn turn(&mut self, n: u32, out: &mut Vec<u8>) {
+        if let Some(ahead) = self.ahead.pop_front_if(|ahead| ahead.n == n) {
+            self.ahead_octets -= ahead.run.bytes.len();
+            self.request(&ahead, out);
+        }
+    }
+
+    /// A gap closes the open element, so that it comes at its place in the stream of its side.
+    fn missing(&mut self, n: Option<u32>, side: Side, octets: u64, out: &mut Vec<u8>) {
+        let value = json!({"side": side.name(), "octets": octets});
+        let Some(n) = n else {
+            self.flush_ahead(out);
+            self.element(out);
+            return out.extend_from_slice(format!("{{\"missing\": {value}}}").as_bytes());
+        };
+        match side {
+            Side::Client => self.flush_ahead(out),
+            Side::Server => self.turn(n, out),
+        }
+        self.element(out);
+        out.extend_from_slice(format!("{{\"n\": {n}, \"missing\": {value}").as_bytes());
+        self.place = Place::Exchange { n, after: Member::Missing };
+    }
+
+    /// What comes after it in the file is inside of it.
+    fn tls(&mut self, tls: &Tls, out: &mut Vec<u8>) {
+        self.rest(out);
+        self.element(out);
+        let facts = [
+            ("version", &tls.version),
+            ("cipher", &tls.cipher),
+            ("server_name", &tls.server_name),
+            ("alpn", &tls.alpn),
+        ];
+        let mut members: serde_json::Map<String, Value> = facts
+            .into_iter()
+            .filter_map(|(name, fact)| Some((name.to_owned(), Value::from(fact.clone()?))))
+            .collect();
+        members.insert("readable".to_owned(), tls.readable.into());
+        out.extend_from_slice(json!({"at_us": tls.at, "tls": members}).to_string().as_bytes());
     }
 
     /// Whether a request waits for its place. They wait in order.
@@ -273,7 +314,7 @@ impl JsonWriter {
         let key = match member {
             Member::Command => "command",
             Member::Reply => "reply",
-            Member::Body | Member::Terminator => "body",
+            Member::Missing | Member::Body | Member::Terminator => "body",
         };
         out.extend_from_slice(format!(", \"{key}\": [").as_bytes());
         self.place = Place::List { n, member, empty: true };
@@ -524,6 +565,8 @@ fn open(header: &Header, out: &mut Vec<u8>) {
         "secrets": if header.secrets == Secrets::Keep { "kept" } else { "redacted" },
     });
     if let Value::Object(members) = &mut session {
+        members
+            .extend(header.origin.iter().map(|origin| ("origin".to_owned(), Value::from(origin.as_str()))));
         members.extend(header.unknown.clone());
     }
     let generator = Value::from(header.generator.as_str());
