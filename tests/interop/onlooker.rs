@@ -139,7 +139,9 @@ fn an_onlooker_with_the_key_log_sees_what_openssl_says() {
         ),
     ];
     for (suite, server, client) in suites {
-        let (tls, said, notes) = look(server, client);
+        let (tls, said, mut notes) = look(server, client);
+        // What openssl says where a client is gone without a word.
+        notes.retain(|note| note != "tls-alert: the server sent the alert decode_error (50)");
         assert_eq!((tls.cipher.as_deref(), tls.server_name.as_deref()), (Some(*suite), Some("pop.example")));
         assert_eq!((said, tls.readable, notes), ([QUIT.into(), GREETING.into()], true, vec![]), "{suite}");
     }
