@@ -134,6 +134,8 @@ fn from_the_middle() {
     // Behind the handshake it is all there.
     let whole = exchanges(&session());
     assert_eq!(exchanges(&from(session(), 3)), whole);
+    // Behind the greeting it is all there but that.
+    assert_eq!(exchanges(&from(session(), 4))[1..], whole[1..]);
     // Cut at any other place the streams are what is left.
     for first in 4..session().len() - 4 {
         let left = from(session(), first);
