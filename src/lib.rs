@@ -40,7 +40,8 @@
 //!                                 |
 //!                            Dissector -> Event -> Entry -> sinks: console, recorder, tally
 //!                                                             |
-//!                              file -> Record -> the same Dissector -> Entry -> show, convert
+//!  capture file -> capture -> Saw -.                        |
+//!                             file -> Record -> the same Dissector -> Entry -> show, convert
 //!                                                             |
 //!                                                        replay::Tape
 //!                                                             |
@@ -92,7 +93,8 @@
 //! personality in `engine::PERSONALITIES`; a text of the server a row in `engine::WORDING`, a departure from the RFCs
 //! a member of `engine::Quirks`.
 //!
-//! A command is a row in `pop3::command::COMMANDS`; a file format a file and a row in `recording::format::FORMATS`;
+//! A command is a row in `pop3::command::COMMANDS`; a file format a file and a row in `recording::format::FORMATS`; a
+//! link type of captures a row in `capture::link`; another way to cut packets a file beside `recording::format::pcap`;
 //! an operator of the filter language a row in `render::filter`; a verb a file in `cli`; another output a
 //! `sink::Sink`.
 
