@@ -40,8 +40,9 @@
 //!                                 |
 //!                            Dissector -> Event -> Entry -> sinks: console, recorder, tally
 //!                                                             |
-//!  capture file -> capture -> Saw -.                        |
-//!                             file -> Record -> the same Dissector -> Entry -> show, convert
+//!              packets -> capture -> Saw -.                    |
+//!                                         v                   |
+//!                              file -> Record -> the same Dissector -> Entry -> show, convert
 //!                                                             |
 //!                                                        replay::Tape
 //!                                                             |
