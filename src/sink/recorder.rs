@@ -18,6 +18,9 @@ use crate::recording::{Entry, Header};
 /// Octets that are held for one session before they are written without waiting for a flush.
 const BUFFER: usize = 256 * 1024;
 
+/// Octets that are held for all sessions together before those of each are written, however few.
+const HELD: usize = 16 << 20;
+
 /// Files that are kept open. The others are opened again when their session goes on, so that an idle one
 /// needs no descriptor.
 const OPEN_FILES: usize = 64;
@@ -52,6 +55,8 @@ pub struct Recorder {
     run: Vec<Recording>,
     run_dirty: bool,
     dirty: HashSet<u32>,
+    /// Octets that were taken since the last flush: no fewer than are held.
+    taken: usize,
     /// The sessions whose files are open, the one used last at the end.
     open: VecDeque<u32>,
     announce: Option<Announce>,
@@ -98,8 +103,9 @@ impl Recorder {
         }
         // Better said now than in the middle of the first session.
         rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)?;
-        let (sessions, run, run_dirty, dirty, open, paths) = Default::default();
-        Ok(Self { folder: folder.to_owned(), files, sessions, run, run_dirty, dirty, open, announce, paths })
+        let (sessions, run, run_dirty, dirty, taken, open, paths) = Default::default();
+        let folder = folder.to_owned();
+        Ok(Self { folder, files, sessions, run, run_dirty, dirty, taken, open, announce, paths })
     }
 
     /// Where the finished recordings are listed.
@@ -183,7 +189,9 @@ impl Sink for Recorder {
         let mut full = false;
         self.run_dirty = true;
         for recording in recordings.iter_mut().chain(&mut self.run) {
+            let before = recording.buffer.len();
             recording.writer.take(session, entry, &mut recording.buffer);
+            self.taken += recording.buffer.len() - before;
             if recording.buffer.len() > BUFFER {
                 recording.write(false)?;
                 full = true;
@@ -196,10 +204,11 @@ impl Sink for Recorder {
             return self.finish(session);
         }
         self.dirty.insert(session);
-        Ok(())
+        if self.taken > HELD { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.taken = 0;
         if take(&mut self.run_dirty) {
             self.run.iter_mut().try_for_each(|recording| recording.write(true))?;
         }
@@ -235,6 +244,11 @@ impl Recording {
         result.map_err(|error| self.at(&error))?;
         self.end += added;
         self.length = wanted;
+        if !tail {
+            // More than fits comes at once: it is filled again. That of a session which is idle is given back.
+            octets.clear();
+            self.buffer = octets;
+        }
         Ok(())
     }
 
@@ -255,5 +269,48 @@ fn create(folder: &Path, header: &Header, name: &str, extension: &str) -> io::Re
             Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
             Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pop3::{Event, Secrets};
+    use crate::recording::format::named;
+    use crate::wire::{Arrivals, Run};
+
+    fn opened(session: u32) -> Entry {
+        Entry::Opened(Box::new(Header {
+            generator: "poptape".to_owned(),
+            session,
+            started: chrono::DateTime::UNIX_EPOCH,
+            client: "127.0.0.1:5000".to_owned(),
+            listener: "127.0.0.1:1110".to_owned(),
+            upstream: "pop3://127.0.0.1:110".to_owned(),
+            server: None,
+            secrets: Secrets::Redact,
+            origin: None,
+            unknown: serde_json::Map::new(),
+            outer: serde_json::Map::new(),
+        }))
+    }
+
+    #[test]
+    fn what_many_sessions_hold_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let formats = vec![named("json").unwrap()];
+        let files = Files { formats, writing: Writing::default(), per: Per::Session };
+        let mut recorder = Recorder::new(folder.path(), files, None).unwrap();
+        let body = "x".repeat(70) + "\r\n";
+        let bytes = body.repeat(BUFFER / 80).into();
+        let body = Entry::Event(Event::Body { n: 0, run: Run { bytes, arrivals: Arrivals::new() } });
+        let sessions = 2 * (HELD / BUFFER) as u32;
+        for session in 1..=sessions {
+            recorder.take(session, &opened(session)).unwrap();
+            recorder.take(session, &body).unwrap();
+            let held: usize = recorder.sessions.values().flatten().map(|it| it.buffer.capacity()).sum();
+            assert!(held < 2 * (HELD + BUFFER), "{held} octets for {session} sessions");
+        }
+        assert!(recorder.taken < HELD);
     }
 }

@@ -16,10 +16,13 @@ pub(super) const PIECE: usize = 64 * 1024;
 
 /// Appends `text` as a JSON string.
 pub(super) fn push_string(text: &str, out: &mut Vec<u8>) {
+    if push_plain(text.as_bytes(), out) {
+        return;
+    }
     let start = out.len();
     // Writing to a Vec cannot fail.
     let _ = serde_json::to_writer(&mut *out, text);
-    if text.bytes().any(|octet| octet >= 0x7f) {
+    if text.bytes().fold(0, u8::max) >= 0x7f {
         let written = String::from_utf8_lossy(&out[start..]);
         if let Cow::Owned(safe) = harmless(&written) {
             out.truncate(start);
@@ -28,11 +31,30 @@ pub(super) fn push_string(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a text as a JSON string where each of its octets stands for itself in one, as in nearly every line of a
+/// message; gives whether they do. They are looked at without a branch, so that the compiler takes many at once.
+fn push_plain(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let plain = |octet: u8| is_plain(octet) && !matches!(octet, b'"' | b'\\');
+    let all = text.iter().fold(true, |all, &octet| all & plain(octet));
+    if all {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+    }
+    all
+}
+
+/// Whether an octet is a printable character of ASCII.
+const fn is_plain(octet: u8) -> bool {
+    matches!(octet, b' '..=b'~')
+}
+
 /// JSON text that says the same with nothing in it that does more on a terminal than to show: what JSON
 /// would let pass of control and direction characters is escaped.
 pub fn harmless(json: &str) -> Cow<'_, str> {
     let harmful = |character: char| character != '\n' && !is_printable(character);
-    if !json.contains(harmful) {
+    let plain = json.bytes().fold(true, |all, octet| all & (is_plain(octet) || octet == b'\n'));
+    if plain || !json.contains(harmful) {
         return Cow::Borrowed(json);
     }
     let mut safe = String::with_capacity(json.len() + 16);
@@ -96,8 +118,12 @@ pub(super) fn push(piece: &[u8], in_body: bool, first: bool, arrivals: &[(u32, M
         text = rest;
         stuffed = !text.starts_with(b".");
     }
+    let bare = ending == Ending::Crlf && !stuffed && arrivals.is_empty();
+    if bare && push_plain(text, out) {
+        return;
+    }
     let utf8 = std::str::from_utf8(text);
-    if let (Ok(text), Ending::Crlf, false, true) = (utf8, ending, stuffed, arrivals.is_empty()) {
+    if let (Ok(text), true) = (utf8, bare) {
         return push_string(text, out);
     }
     if let Ok(text) = utf8 {

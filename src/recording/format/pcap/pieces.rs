@@ -64,7 +64,21 @@ impl<'a> Pieces<'a> {
 
     /// Gives how many there were.
     fn fill(&mut self, octets: usize) -> Result<usize, Stop> {
-        (&mut *self.input).take(octets as u64).read_to_end(&mut self.octets).map_err(unreadable)
+        let mut lacks = octets;
+        while lacks > 0 {
+            let there = match self.input.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                there => there.map_err(unreadable)?,
+            };
+            let now = lacks.min(there.len());
+            if now == 0 {
+                break;
+            }
+            self.octets.extend_from_slice(&there[..now]);
+            self.input.consume(now);
+            lacks -= now;
+        }
+        Ok(octets - lacks)
     }
 }
 

@@ -51,6 +51,9 @@ const fn secret(request: Request) -> Option<&'static str> {
     }
 }
 
+/// The most octets for which room is kept where none wait: sessions are idle for most of their time.
+const ROOM: usize = 1024;
+
 /// Octets of a side that are not cut yet, with their arrivals.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Waiting {
@@ -94,5 +97,49 @@ impl Waiting {
         let at = arrived.checked_sub(1).map_or(0, |last| self.arrivals[last].1);
         line.data(side, at, &self.octets[self.start..end], std::mem::take(&mut self.label));
         self.start = end;
+        if end == self.octets.len() {
+            self.start = 0;
+            self.octets.clear();
+            self.octets.shrink_to(ROOM);
+            self.arrivals.clear();
+            self.arrivals.shrink_to(ROOM / size_of::<(usize, Micros)>());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::super::Kind;
+    use super::super::conversation::Conversation;
+    use super::super::file::File;
+    use super::*;
+
+    #[test]
+    fn an_idle_session_costs_no_room_for_what_is_written() {
+        let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 110));
+        let mut conversation = Conversation::new(1, peer, peer, DateTime::UNIX_EPOCH);
+        let mut line = Line {
+            conversation: &mut conversation,
+            file: &File::new(Kind::Pcap),
+            packet: &mut Vec::new(),
+            out: &mut Vec::new(),
+        };
+        let mut waiting = Waiting::default();
+        let mut last = 0;
+        let run = |length: usize, at| Run { bytes: vec![b'a'; length].into(), arrivals: [(0, at)].into() };
+        waiting.push(&run(60_000, 1), Label::default(), &mut last);
+        waiting.push(&run(40_000, 2), Label::default(), &mut last);
+        waiting.cut(Side::Server, 65_000, &mut line);
+        assert_eq!(waiting.rest().len(), 35_000);
+        waiting.cut(Side::Server, 35_000, &mut line);
+        assert!(waiting.rest().is_empty() && waiting.octets.capacity() <= ROOM);
+        waiting.push(
+            &Run { bytes: "b".into(), arrivals: smallvec::smallvec![] },
+            Label::default(),
+            &mut last,
+        );
+        assert_eq!((waiting.rest(), &waiting.arrivals[..]), (&b"b"[..], &[(0, 2)][..]));
     }
 }
