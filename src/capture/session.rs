@@ -249,7 +249,8 @@ impl Session {
             _ => None,
         });
         if of.connected.is_none() && greets != Some(true) {
-            // Whatever the server says first, it is no greeting.
+            // Whatever the client says first may be the end of a line, and whatever the server says is no greeting.
+            (told.see)(number, Saw::Missing(Side::Client, 0))?;
             (told.see)(number, Saw::Missing(Side::Server, 0))?;
         }
         // What was seen of TLS comes before remarks on it.

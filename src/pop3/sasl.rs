@@ -22,12 +22,18 @@ pub struct Step {
 pub struct Exchange {
     mechanism: String,
     responses: u32,
+    /// Which payload is which cannot be told.
+    blind: bool,
 }
 
 impl Exchange {
     /// Begins with the mechanism that AUTH named.
     pub fn new(mechanism: &[u8]) -> Self {
-        Self { mechanism: String::from_utf8_lossy(mechanism).to_ascii_uppercase(), responses: 0 }
+        Self {
+            mechanism: String::from_utf8_lossy(mechanism).to_ascii_uppercase(),
+            responses: 0,
+            blind: false,
+        }
     }
 
     /// Whether this is NTLM, which old servers answer out of shape.
@@ -38,6 +44,11 @@ impl Exchange {
     /// Counts a line of the client that has no payload to decode.
     pub fn skip(&mut self) {
         self.responses += 1;
+    }
+
+    /// Lines of it were not seen: what comes next could be anything, the password where a name is due.
+    pub fn lost(&mut self) {
+        self.blind = true;
     }
 
     /// Decodes the next base64 payload of a side.
@@ -51,6 +62,9 @@ impl Exchange {
             step.detail = Some("not base64".to_owned());
             return step;
         };
+        if self.blind {
+            return step;
+        }
         match side {
             Side::Client => {
                 if self.response(&decoded, &mut step).is_none() {

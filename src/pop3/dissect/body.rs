@@ -93,8 +93,12 @@ impl Dissector {
         joined[..held.len()].copy_from_slice(held);
         joined[held.len()..held.len() + more].copy_from_slice(&cursor.rest()[..more]);
         let line = &joined[..held.len() + more];
-        match Status::of(line) {
-            Some(Status::Ok | Status::Err) => Beginning::Whole,
+        // A challenge is no more to be taken for text than a status is: it is masked.
+        let challenge = self.pending.front().is_some_and(|pending| pending.shape == Shape::Sasl);
+        match (Status::of(line), line) {
+            (Some(Status::Ok | Status::Err), _) => Beginning::Whole,
+            (_, [b'+', b' ' | b'\r' | b'\n', ..]) if challenge => Beginning::Whole,
+            (_, b"+") if challenge => Beginning::Begun,
             _ if line.len() < 4 && [&b"+OK"[..], b"-ERR"].iter().any(|status| begins(status, line)) => {
                 Beginning::Begun
             }

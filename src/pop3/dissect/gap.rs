@@ -38,6 +38,7 @@ impl Dissector {
     /// before the octets of the other side that show that it had them.
     pub fn missing(&mut self, side: Side, octets: u64, out: &mut impl FnMut(Event)) {
         self.gaps.any = true;
+        self.sasl.iter_mut().for_each(|exchange| exchange.lost());
         match side {
             Side::Client => self.client_missing(octets, out),
             Side::Server => self.server_missing(octets, out),
