@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::conversation::Conversation;
 use super::keylog::KeyLog;
 use super::recognize::{Known, Recognizer, Verdict};
-use super::tls::{Out, Tap, begins_tls};
+use super::tls::{Out, Tap};
 use super::{Saw, See, Tally};
+use crate::pop3::{Command, Keyword};
 use crate::wire::{Micros, Side, Tls};
 
 /// The most that is held of a conversation until it is known what it is: pieces, octets.
@@ -51,8 +52,6 @@ pub(super) struct Session {
     spoke: bool,
     /// The last octets of the client, to see `STLS`.
     tail: Vec<u8>,
-    /// How the server began to answer it.
-    answer: Vec<u8>,
     tap: Option<Box<Tap>>,
     /// TLS stands.
     tls: bool,
@@ -72,7 +71,6 @@ impl Session {
             passed: 0,
             spoke: false,
             tail: Vec::new(),
-            answer: Vec::new(),
             tap: None,
             tls: false,
             latest: 0,
@@ -116,12 +114,6 @@ impl Session {
         }
         let saw = match saw {
             Saw::Octets(side, at, octets) => {
-                if self.goes_on_inside(side, &octets) {
-                    let text =
-                        "what follows STLS is in clear in this capture: it is taken for what TLS protected";
-                    self.clear(of, Saw::Tls(Tls { at, readable: true, ..Tls::default() }), told)?;
-                    self.clear(of, Saw::Note(at, "tls-in-clear", text.to_owned()), told)?;
-                }
                 let (side, begins) = self.begins_tls(side, &octets);
                 self.spoke = true;
                 if begins {
@@ -279,21 +271,6 @@ impl Session {
         }
     }
 
-    /// Whether the client goes on in clear after an accepted STLS: so it does in a capture that was made of the
-    /// plaintext, as poptape makes them.
-    fn goes_on_inside(&mut self, side: Side, octets: &Bytes) -> bool {
-        if self.tap.is_some() || !ends_in_stls(&self.tail) {
-            return false;
-        }
-        if side == Side::Server {
-            let room = ACCEPTED.len() - self.answer.len();
-            self.answer.extend(octets.iter().take(room));
-            return false;
-        }
-        let accepted = std::mem::take(&mut self.answer).eq_ignore_ascii_case(ACCEPTED);
-        accepted && begins_tls(octets) == Some(false)
-    }
-
     /// Whether octets that a side sends in clear are the first of TLS: of a conversation, or where the client asked
     /// for it (RFC 2595 section 4). The client's hello shows who that is.
     fn begins_tls(&mut self, side: Side, octets: &Bytes) -> (Side, bool) {
@@ -317,18 +294,13 @@ impl Session {
     }
 }
 
-/// What an answer to STLS begins with where TLS follows.
-const ACCEPTED: &[u8] = b"+OK";
-
-/// As many octets as `\nSTLS\r\n` has.
-const TAIL: usize = 7;
+/// Octets of a line that asks for TLS, with more blanks than anybody sends.
+const TAIL: usize = 64;
 
 fn ends_in_stls(tail: &[u8]) -> bool {
-    let line = tail.trim_ascii_end();
-    let word = line.len().saturating_sub(4);
-    tail.ends_with(b"\n")
-        && line[word..].eq_ignore_ascii_case(b"STLS")
-        && line[..word].last().is_none_or(|&before| before == b'\n')
+    let Some(lines) = tail.strip_suffix(b"\n") else { return false };
+    let last = memchr::memrchr(b'\n', lines).map_or(0, |before| before + 1);
+    Command::parse(lines[last..].trim_ascii_end()).keyword == Keyword::Stls
 }
 
 fn turned(saw: Saw) -> Saw {

@@ -134,8 +134,10 @@ fn from_the_middle() {
     // Behind the handshake it is all there.
     let whole = exchanges(&session());
     assert_eq!(exchanges(&from(session(), 3)), whole);
-    // Behind the greeting it is all there but that.
-    assert_eq!(exchanges(&from(session(), 4))[1..], whole[1..]);
+    // Behind the greeting it is all there but that, and what nobody saw has no words.
+    let mut left = exchanges(&from(session(), 4));
+    left.retain(|row| !row.is_empty());
+    assert_eq!(left, whole[1..]);
     // Cut at any other place the streams are what is left.
     for first in 4..session().len() - 4 {
         let left = from(session(), first);

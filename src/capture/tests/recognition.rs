@@ -52,9 +52,9 @@ fn from_the_middle_of_a_message() {
     wire.lines(&["S: .", "C: DELE 1", "S: +OK", "C: QUIT"]);
     let told = wire.told();
     // How much came before is not known.
-    assert_eq!(told[1..3], ["1 S misses 0", "1 note passed-over"]);
-    assert!(told[3].ends_with("x.|"), "a part is held");
-    assert_eq!(told[4..], ["1 C: DELE 1|", "1 S: +OK|", "1 C: QUIT|", "1 cut"]);
+    assert_eq!(told[1..4], ["1 C misses 0", "1 S misses 0", "1 note passed-over"]);
+    assert!(told[4].ends_with("x.|"), "a part is held");
+    assert_eq!(told[5..], ["1 C: DELE 1|", "1 S: +OK|", "1 C: QUIT|", "1 cut"]);
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn from_the_middle_it_is_not_known_how_much_is_missing() {
     wire.shots.drain(..4);
     let mut told = TOLD.to_vec();
     told[1] = "1 note from-the-middle";
-    told.insert(1, "1 S misses 0");
+    told.splice(1..1, ["1 C misses 0", "1 S misses 0"]);
     assert_eq!(wire.told(), told);
     // A greeting is one, also where the handshake is not there.
     let mut wire = session();

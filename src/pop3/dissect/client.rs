@@ -69,11 +69,13 @@ impl Dissector {
                 ClientMode::Waiting if self.client.octets.len() + rest.len() <= MAX_LINE => {
                     self.client.keep(&mut cursor, all);
                 }
-                ClientMode::Waiting | ClientMode::Opaque => {
+                ClientMode::Waiting => {
+                    // It waits no longer for the answer, and is read as what it is.
+                    self.client.keep(&mut cursor, all);
                     self.client_mode = ClientMode::Opaque;
-                    let run = self.client.take(&mut cursor, all);
-                    out(Event::Opaque { side: Side::Client, run });
+                    self.unhold_client(out);
                 }
+                ClientMode::Opaque => self.opaque_octets(Side::Client, &mut cursor, out),
             }
         }
     }
@@ -87,7 +89,7 @@ impl Dissector {
             return;
         }
         let command = Command::parse(&run.bytes);
-        let run = match self.rest_of_request(run.clone(), command.keyword) {
+        let run = match self.rest_of_request(run.clone(), &command) {
             Ok((n, run, secret)) => {
                 let hidden = secret && self.secrets == Secrets::Redact;
                 if !whole {

@@ -9,12 +9,23 @@
 
 use super::client::{ClientMode, Expect};
 use super::server::{OpenReply, ServerMode};
-use super::{Dissector, Event, Pending};
-use crate::pop3::command::{Keyword, Shape};
+use super::{Dissector, Event, Pending, Request};
+use crate::pop3::command::{Command, Keyword, Shape};
 use crate::pop3::lines::split_ending;
 use crate::pop3::response::Status;
 use crate::pop3::state::State;
 use crate::wire::{Run, Side};
+
+/// A request whose line may not be whole.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    n: u32,
+    /// What is left of it is.
+    secret: bool,
+    /// It was seen to begin, with a command that has a secret or might: what is left of it is no command, whatever it
+    /// looks like.
+    goes_on: bool,
+}
 
 /// What is remembered of octets that are missing.
 #[derive(Debug, Default)]
@@ -27,8 +38,8 @@ pub(super) struct Gaps {
     pub(super) secret: bool,
     /// A request that nobody saw and that waits for its answer.
     unseen: Option<Pending>,
-    /// The request whose line the client's next octets may go on with, and whether it is secret.
-    cut: Option<(u32, bool)>,
+    /// The request whose line the client's next octets may go on with.
+    cut: Option<Cut>,
     /// The client sends commands before earlier ones are answered.
     pub(super) pipelines: bool,
 }
@@ -55,21 +66,41 @@ impl Dissector {
             let run = self.client.release();
             self.client_line(run, out);
         }
-        let (n, secret) = match self.client_mode {
-            ClientMode::Opaque => return out(Event::Missing { n: None, side: Side::Client, octets }),
+        if self.state == State::Authorization && self.expect == Expect::Command {
+            // AUTH may be among what is missing: what looks like a payload is one, until a known command comes.
+            self.expect = Expect::Refused;
+        }
+        let cut = match self.client_mode {
+            ClientMode::Opaque => {
+                self.records[Side::Client as usize].lose();
+                return out(Event::Missing { n: None, side: Side::Client, octets });
+            }
             ClientMode::Upload { n: Some(n) } => {
                 return out(Event::Missing { n: Some(n), side: Side::Client, octets });
             }
             ClientMode::LongLine { n, hidden, .. } => {
                 self.client_mode = ClientMode::Lines;
-                (n, hidden)
+                Cut { n, secret: hidden, goes_on: hidden || self.may_be_secret(n) }
             }
             ClientMode::Lines | ClientMode::Upload { n: None } | ClientMode::Waiting => {
-                (self.unseen(), false)
+                Cut { n: self.unseen(), secret: false, goes_on: false }
             }
         };
-        self.gaps.cut = Some((n, secret));
-        out(Event::Missing { n: Some(n), side: Side::Client, octets });
+        self.gaps.cut = Some(cut);
+        out(Event::Missing { n: Some(cut.n), side: Side::Client, octets });
+    }
+
+    /// Whether the request has a secret, or could be the beginning of one that has.
+    fn may_be_secret(&self, n: u32) -> bool {
+        let pending = self.pending.iter().rfind(|pending| pending.n == n);
+        let request = pending.and_then(|pending| pending.request);
+        let could =
+            |keyword| matches!(keyword, Keyword::Pass | Keyword::Apop | Keyword::Auth | Keyword::Unknown);
+        request.is_some_and(|request| match request {
+            Request::Command(keyword) => could(keyword),
+            Request::SaslResponse => true,
+            Request::Upload => false,
+        })
     }
 
     /// The request that nobody saw: one at a time.
@@ -92,6 +123,7 @@ impl Dissector {
         match std::mem::replace(&mut self.server_mode, ServerMode::Lines) {
             ServerMode::Opaque => {
                 self.server_mode = ServerMode::Opaque;
+                self.records[Side::Server as usize].lose();
                 out(Event::Missing { n: None, side: Side::Server, octets });
             }
             ServerMode::Body(mut open) => {
@@ -203,17 +235,25 @@ impl Dissector {
 
     /// Whether a client's line is the rest of one that was cut: it is no command, and nothing was answered since.
     /// Whatever it is, it may be the end of a password.
-    pub(super) fn rest_of_request(&mut self, run: Run, keyword: Keyword) -> Result<(u32, Run, bool), Run> {
+    pub(super) fn rest_of_request(
+        &mut self,
+        run: Run,
+        command: &Command<'_>,
+    ) -> Result<(u32, Run, bool), Run> {
         // What answers a challenge is read as such, whatever it looks like, and masked.
-        let could_be = keyword == Keyword::Unknown && self.expect != Expect::Response;
-        let Some((n, secret)) = self.gaps.cut.take().filter(|_| could_be) else {
+        // More words than a command has are those of a password.
+        let most = command.keyword.row().map(|row| usize::from(row.arity.1));
+        let is_command = most.is_some_and(|most| command.words().take(most + 1).count() <= most);
+        let is_none = !is_command && self.expect != Expect::Response;
+        let cut = self.gaps.cut.take().filter(|cut| is_none || cut.goes_on);
+        let Some(Cut { n, secret, goes_on }) = cut else {
             return Err(run);
         };
         if !self.went_on(n) {
             return Err(run);
         }
         let end = split_ending(&run.bytes).0.len();
-        let secret = secret || self.state == State::Authorization;
+        let secret = secret || goes_on || self.state == State::Authorization;
         Ok((n, self.masked(run, (secret && end > 0).then_some(0..end)), secret))
     }
 

@@ -19,6 +19,7 @@ mod client;
 mod event;
 mod gap;
 mod held;
+mod opaque;
 mod secrets;
 mod server;
 
@@ -29,6 +30,7 @@ use self::client::{ClientMode, Expect};
 pub use self::event::{Event, Outcome, Request};
 use self::gap::Gaps;
 use self::held::Held;
+use self::opaque::Records;
 use self::server::ServerMode;
 use super::command::Shape;
 use super::sasl;
@@ -78,6 +80,8 @@ pub struct Dissector {
     /// The exchange that lines without a status are attached to, and whether its command is unknown.
     latest: (u32, bool),
     ambiguous: bool,
+    /// Of each side, where both are opaque.
+    records: [Records; 2],
     gaps: Gaps,
 }
 
@@ -100,6 +104,7 @@ impl Dissector {
             next_n: 1,
             latest: (0, false),
             ambiguous: false,
+            records: Default::default(),
             gaps: Gaps::default(),
         }
     }
@@ -151,11 +156,11 @@ impl Dissector {
         self.close(Side::Server, out);
         self.end_unanswered(out);
         (self.state, self.expect, self.sasl, self.told) = (State::Authorization, Expect::Command, None, None);
-        (self.client_mode, self.server_mode) = if readable {
-            (ClientMode::Lines, ServerMode::Lines)
+        if readable {
+            (self.client_mode, self.server_mode) = (ClientMode::Lines, ServerMode::Lines);
         } else {
-            (ClientMode::Opaque, ServerMode::Opaque)
-        };
+            self.go_opaque();
+        }
     }
 
     /// Takes note that a side sends no more: what was held back of it is cut off there.

@@ -116,10 +116,7 @@ impl Dissector {
                     }
                 }
                 ServerMode::Body(_) => self.body_octets(&mut cursor, out),
-                ServerMode::Opaque => {
-                    let run = self.server.take(&mut cursor, all);
-                    out(Event::Opaque { side: Side::Server, run });
-                }
+                ServerMode::Opaque => self.opaque_octets(Side::Server, &mut cursor, out),
             }
         }
     }
@@ -266,11 +263,9 @@ impl Dissector {
         self.reply_ended(open, true, out);
         match (request, status) {
             (Some(Request::Command(Keyword::Stls)), Some(Status::Ok)) => {
-                self.server_mode = ServerMode::Opaque;
-                self.client_mode = ClientMode::Opaque;
+                self.go_opaque();
                 if !self.client.octets.is_empty() {
-                    let run = self.client.release();
-                    out(Event::Opaque { side: Side::Client, run });
+                    self.unhold_client(out);
                 }
             }
             (Some(Request::Command(Keyword::Stls)), _) if matches!(self.client_mode, ClientMode::Waiting) => {
