@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{
     Proxy, Server, Serving, connect, eventually, expect, jsonl, poptape, recordings, rest, run, text,
@@ -230,6 +230,35 @@ fn a_running_capture_is_shown_as_it_comes() {
     assert!(seen.is_some(), "the first session is not shown while the capture runs");
     drop(pipe);
     show.wait().unwrap();
+}
+
+/// Ctrl-C in `tcpdump -w - | poptape convert - OUT` reaches both: tcpdump ends in order, and so does the capture.
+#[test]
+fn an_interrupt_ends_the_writer_of_a_pipe_and_not_us() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("all.pcapng");
+    let file = std::fs::read(SAMPLE).unwrap();
+    for again in [false, true] {
+        let mut convert = poptape().args(["convert", "-"]).arg(&out).stdin(Stdio::piped()).spawn().unwrap();
+        let mut pipe = convert.stdin.take().unwrap();
+        pipe.write_all(&file[..file.len() / 2]).unwrap();
+        eventually("what is in the pipe is read", || rustix::io::ioctl_fionread(&pipe).unwrap() == 0);
+        let interrupt = |convert: &_| kill_process(Pid::from_child(convert), Signal::INT).unwrap();
+        interrupt(&convert);
+        if again {
+            // One that comes before the first was taken is the same.
+            eventually("a second interrupt ends it", || {
+                interrupt(&convert);
+                convert.try_wait().unwrap().is_some()
+            });
+            assert_eq!(convert.wait().unwrap().code(), Some(130));
+            continue;
+        }
+        pipe.write_all(&file[file.len() / 2..]).unwrap();
+        drop(pipe);
+        assert_eq!(convert.wait().unwrap().code(), Some(0));
+        assert_eq!(sessions(&out), sessions(Path::new(SAMPLE)));
+    }
 }
 
 #[test]
