@@ -129,6 +129,12 @@ fn several_sessions_go_to_a_folder_and_one_to_a_file() {
     assert!(text(&refused.stderr).contains(&at("all/")), "{}", text(&refused.stderr));
     assert!(recordings(folder.path()).is_empty(), "a draft is left");
 
+    assert_eq!(run(&["convert", SAMPLE, &at("all.raw/")]).status.code(), Some(2));
+    for name in ["none.raw/", "none.eml/", "none/"] {
+        assert_eq!(run(&["convert", "README.md", &at(name)]).status.code(), Some(2), "{name}");
+    }
+    assert_eq!(recordings(folder.path()), [PathBuf::new(); 0], "something is left");
+
     let made = run(&["convert", SAMPLE, &at("all/")]);
     assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
     assert!(text(&made.stderr).contains("4 recordings in"), "{}", text(&made.stderr));
