@@ -122,5 +122,9 @@ pub(super) fn play_file(
             warn(&format!("{name} is damaged: {how}. What comes before is shown"));
             Ok(Verdict::Finding)
         }
+        Integrity::Lacking(what) => {
+            warn(&format!("{name} does not hold all: {what}"));
+            Ok(Verdict::Finding)
+        }
     }
 }

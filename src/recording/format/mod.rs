@@ -44,6 +44,8 @@ pub enum Integrity {
     Unfinished,
     /// It is damaged, and how; what came before was read.
     Damaged(String),
+    /// It was read to its end, and not all of the sessions is in it: what lacks, in a clause.
+    Lacking(String),
 }
 
 /// What there is to say of a file that was read.
