@@ -156,6 +156,16 @@ fn several_sessions_go_to_a_folder_and_one_to_a_file() {
     let page = std::fs::read_to_string(folder.path().join("all.md")).unwrap();
     let titles: Vec<_> = page.lines().filter(|line| line.starts_with("# ")).collect();
     assert_eq!(titles, ["# POP3 session 1", "# POP3 session 2", "# POP3 session 3", "# POP3 session 4"]);
+    let place = |text: &str| page.find(text).unwrap();
+    assert!(
+        place("C: STLS") < place("S: +OK Begin TLS") && place("S: +OK Begin TLS") < place("TLS 1.3"),
+        "{page}"
+    );
+    let bare = |filter| run(&["show", "--format", "markdown", "-f", filter, SAMPLE]);
+    assert_eq!(text(&bare("~c DELE").stdout), "", "a page without an exchange");
+    let one = text(&bare("~c STLS").stdout);
+    assert_eq!((one.matches("# POP3 session").count(), one.matches("Started").count()), (1, 1), "{one}");
+    assert!(one.find("Started") < one.find("STLS") && one.contains("Ended after"), "{one}");
 }
 
 #[test]
