@@ -199,6 +199,10 @@ fn a_key_log_opens_what_is_in_tls() {
     };
     assert_eq!(commands(&[]), 1);
     assert_eq!(commands(&["--keylog", &log.display().to_string()]), 4);
+    let said = |arguments: &[&str]| text(&run(&[&["show", &bare], arguments].concat()).stderr);
+    let dark = "3 sessions are in TLS that was not opened: --keylog takes their secrets";
+    assert!(said(&[]).contains(dark), "{}", said(&[]));
+    assert_eq!(said(&["--keylog", &log.display().to_string()]), "");
     let none = run(&["show", &bare, "--keylog", "README.md"]);
     assert!(text(&none.stderr).contains("holds no TLS secret"), "{}", text(&none.stderr));
     assert_eq!(run(&["show", &bare, "--keylog", "no/such"]).status.code(), Some(2));

@@ -23,7 +23,7 @@ pub(super) fn read(
     feed: &mut Feed<'_>,
 ) -> Result<Summary, ReadError> {
     let mut capture = Capture::new(reading.capture.clone());
-    let mut sessions = Sessions { reading, feed, open: HashMap::new(), missing: (0, 0) };
+    let mut sessions = Sessions { reading, feed, open: HashMap::new(), missing: (0, 0), dark: 0 };
     let mut see = |session, saw| sessions.saw(session, saw);
     let integrity = frames::read(kind, input, &mut |item| match item {
         Item::Frame(frame) => capture.frame(&frame, &mut see),
@@ -34,7 +34,9 @@ pub(super) fn read(
     })?;
     capture.finish(&mut see)?;
     let (tally, missing) = (capture.tally(), sessions.missing);
-    let (mut remarks, lacks) = (remarks(tally), lacks(tally, missing));
+    // With keys that open nothing a note in the session says so.
+    let dark = if reading.capture.keys.is_empty() { sessions.dark } else { 0 };
+    let (mut remarks, lacks) = (remarks(tally, dark), lacks(tally, missing));
     if tally.sessions == 0 {
         remarks.extend(lacks);
         return Err(ReadError::NoSession(nothing(remarks, integrity)));
@@ -57,6 +59,8 @@ struct Sessions<'a, 'f> {
     open: HashMap<u32, Open>,
     /// Octets, and sessions that lack some.
     missing: (u64, u64),
+    /// Sessions in TLS that nothing opened.
+    dark: u64,
 }
 
 /// A session on its way.
@@ -95,7 +99,10 @@ impl Sessions<'_, '_> {
                 self.lacks(session, octets);
                 Record::Missing(side, octets)
             }
-            Saw::Tls(tls) => Record::Tls(Box::new(tls)),
+            Saw::Tls(tls) => {
+                self.dark += u64::from(!tls.readable);
+                Record::Tls(Box::new(tls))
+            }
             Saw::Note(at, kind, text) => Record::Note(Note { at, kind: kind.to_owned(), text }),
             Saw::Closed(side, how, at) => Record::Closed(side, how, at),
             Saw::Ended { at, by } => {
@@ -141,14 +148,27 @@ fn nothing(remarks: Vec<String>, integrity: Integrity) -> String {
 }
 
 /// What was left aside, in words.
-fn remarks(tally: &Tally) -> Vec<String> {
+fn remarks(tally: &Tally, dark: u64) -> Vec<String> {
     let mut remarks = Vec::new();
     let mut say = |count: u64, one: &str, many: &str| match count {
         0 => {}
         1 => remarks.push(format!("1 {one}")),
         _ => remarks.push(format!("{count} {many}")),
     };
-    say(tally.others, "other TCP conversation was skipped", "other TCP conversations were skipped");
+    let in_tls = match tally.others_in_tls {
+        0 => String::new(),
+        count => format!(", {count} of them in TLS"),
+    };
+    say(
+        tally.others,
+        &format!("other TCP conversation was skipped{in_tls}"),
+        &format!("other TCP conversations were skipped{in_tls}"),
+    );
+    say(
+        dark,
+        "session is in TLS that was not opened: --keylog takes its secrets",
+        "sessions are in TLS that was not opened: --keylog takes their secrets",
+    );
     say(tally.not_tcp, "frame is no TCP over IP", "frames are no TCP over IP");
     say(
         tally.unknown_link,
