@@ -53,6 +53,16 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path == Path::new(STDIN)
 }
 
+/// Refuses it where a verb takes files alone.
+pub(super) fn refuse_stdin(verb: &str, paths: &[PathBuf]) -> Result<(), Failure> {
+    if paths.iter().any(|path| is_stdin(path)) {
+        return Err(Failure::usage(format!(
+            "{verb} does not read standard input: write it into a file first, and name that"
+        )));
+    }
+    Ok(())
+}
+
 /// Where standard input is a pipe, an interrupt at the terminal reaches its writer too: what that one has left to say
 /// is read, and the pipe's end is ours. A second interrupt ends the process at once.
 fn leave_interrupts_to_the_writer() -> io::Result<()> {

@@ -252,6 +252,32 @@ fn a_running_capture_is_shown_as_it_comes() {
     show.wait().unwrap();
 }
 
+#[test]
+fn what_cannot_be_read_or_written_is_told_what_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let files = [("a.xz", &b"\xfd7zXZ\0"[..]), ("a.bz2", b"BZh91AY"), ("a.zst", b"\x28\xb5\x2f\xfd\x04")];
+    for (name, octets) in files {
+        std::fs::write(at(name), octets).unwrap();
+    }
+    for (arguments, says) in [
+        (&["convert", "recordings", &at("x.json")][..], "convert takes one recording"),
+        (&["show", "README.md"], "json, pcap, pcapng, transcript"),
+        (&["show", &at("a.xz")], "compressed by xz: decompress it first"),
+        (&["show", &at("a.bz2")], "compressed by bzip2"),
+        (&["show", &at("a.zst")], "compressed by zstd"),
+        (&["convert", SAMPLE, &at("x.cap")], "must end in .json, .pcap, .pcapng, .transcript, .md"),
+        (&["replay", "-"], "replay does not read standard input"),
+        (&["serve", "--user", "any", "-"], "serve does not read standard input"),
+    ] {
+        let refused = run(arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&refused.stderr).contains(says), "{arguments:?}: {}", text(&refused.stderr));
+    }
+    assert!(run(&["convert", SAMPLE, &at("x.PCAP")]).status.success());
+    assert_eq!(sessions(Path::new(&at("x.PCAP"))), sessions(Path::new(SAMPLE)));
+}
+
 /// Ctrl-C in `tcpdump -w - | poptape convert - OUT` reaches both: tcpdump ends in order, and so does the capture.
 #[test]
 fn an_interrupt_ends_the_writer_of_a_pipe_and_not_us() {
