@@ -214,6 +214,7 @@ impl Follower {
 fn skip(open: &Open, tally: &mut Tally) {
     tally.others += 1;
     tally.others_in_tls += u64::from(open.session.is_in_tls());
+    tally.others_elsewhere += u64::from(!open.session.is_at_server());
     tally.other_frames += open.conversation.frames;
 }
 

@@ -279,6 +279,7 @@ fn nothing_is_made_of_what_is_no_pop3() {
         let talk = Talk::new("192.0.2.9:6379", "192.0.2.1:110").says(Client, octets);
         let shown = Shown::of(&plain(&talk.packets));
         assert_eq!((shown.code, shown.rows.len()), (Some(2), 0), "{octets:?}: {:?}", shown.exchanges());
+        assert!(!shown.stderr.contains("--port"), "it is on that port: {}", shown.stderr);
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn read(
     let (mut remarks, lacks) = (remarks(tally, dark), lacks(tally, missing));
     if tally.sessions == 0 {
         remarks.extend(lacks);
-        if tally.others > 0 {
+        if tally.others_elsewhere > 0 {
             remarks.push("--port says where else POP3 is spoken".to_owned());
         }
         return Err(ReadError::NoSession(nothing(remarks, integrity)));
