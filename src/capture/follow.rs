@@ -165,8 +165,7 @@ impl Follower {
         self.waiting -= open.weight();
         let conversation = &open.conversation;
         if other {
-            self.tally.others += 1;
-            self.tally.other_frames += conversation.frames;
+            skip(open, &mut self.tally);
         }
         let low = if conversation.client == ends.low { Side::Client } else { Side::Server };
         let done = Done { other, ends: [conversation.ends(low), conversation.ends(low.other())] };
@@ -186,11 +185,11 @@ impl Follower {
         conversation.finish(&mut self.seen);
         let mut told = Told { keys: &self.options.keys, tally: &mut self.tally, see };
         tell(conversation, session, &mut self.seen, &mut told)?;
-        if !session.is_told() {
-            self.tally.others += 1;
-            self.tally.other_frames += conversation.frames;
+        let told = session.is_told();
+        if !told {
+            skip(&open, &mut self.tally);
         }
-        Ok(session.is_told())
+        Ok(told)
     }
 
     /// Who is the server, by what a first segment says: its SYN, else a port of POP3, else the lower port.
@@ -209,6 +208,14 @@ impl Follower {
     fn known(&self, conversation: &Conversation) -> Known {
         known(&self.options, conversation)
     }
+}
+
+/// Counts a conversation that is no POP3.
+fn skip(open: &Open, tally: &mut Tally) {
+    tally.others += 1;
+    tally.others_in_tls += u64::from(open.session.is_in_tls());
+    tally.others_elsewhere += u64::from(!open.session.is_at_server());
+    tally.other_frames += open.conversation.frames;
 }
 
 /// Hands on what a segment brought, up to where it is known to be another's or over.

@@ -121,6 +121,10 @@ pub struct Tally {
     pub unknown_link: u64,
     /// TCP conversations that are no POP3.
     pub others: u64,
+    /// Those of them in TLS, which may hide some.
+    pub others_in_tls: u64,
+    /// Those of them on ports of which nobody said that POP3 is spoken there.
+    pub others_elsewhere: u64,
     /// Frames of them.
     pub other_frames: u64,
     /// POP3 sessions.

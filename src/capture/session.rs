@@ -83,6 +83,16 @@ impl Session {
         self.number.is_some()
     }
 
+    /// Whether it is in TLS, from its beginning on or since.
+    pub(super) const fn is_in_tls(&self) -> bool {
+        self.tap.is_some()
+    }
+
+    /// Whether it is with the port of a POP3 server.
+    pub(super) const fn is_at_server(&self) -> bool {
+        self.known.port.is_some()
+    }
+
     /// What is held, in octets.
     pub(super) const fn weight(&self) -> usize {
         self.weight

@@ -10,7 +10,7 @@ use clap::Args;
 use super::captures::{CaptureInput, CaptureOutput, SecretsChoice};
 use super::failure::{Failure, Verdict};
 use super::input::{is_stdin, play_file};
-use super::output::{say, warn, whole_file};
+use super::output::{filled_folder, say, warn, whole_file};
 use crate::recording::Entry;
 use crate::recording::format::json::Json;
 use crate::recording::format::{FORMATS, Format, Reading, Writer};
@@ -55,22 +55,31 @@ const BUFFER: usize = 256 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let Arguments { input, output, secrets, capture, packets } = arguments;
+    if input.is_dir() {
+        return Err(Failure::usage(format!(
+            "{} is a folder, and convert takes one recording or capture; show, replay and serve take folders",
+            input.display()
+        )));
+    }
     let source = Source { path: input, reading: capture.reading((*secrets).into())?, packets };
     if is_stdin(output) {
         return source.stream(&Json, output, &mut io::stdout().lock());
     }
-    let extension = output.extension().unwrap_or_default().to_string_lossy().into_owned();
+    let extension = output.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = FORMATS.iter().copied().find(|format| format.extension() == extension);
     match (extension.as_str(), format) {
-        ("raw", _) => source.raw(output),
-        ("eml", _) => source.messages(output),
+        ("raw", _) => filled_folder(output, &Raw::FILES, || source.raw(output)),
+        ("eml", _) => filled_folder(output, &[], || source.messages(output)),
         ("md", _) => whole_file(output, new_file, |file| source.pages(output, file)),
-        (_, Some(format)) if is_folder(output) => source.recordings(format, output),
+        (_, Some(format)) if is_folder(output) => {
+            filled_folder(output, &[], || source.recordings(format, output))
+        }
         (_, Some(format)) => whole_file(output, new_file, |file| source.stream(format, output, file)),
-        _ if is_folder(output) => source.recordings(&Json, output),
+        _ if is_folder(output) => filled_folder(output, &[], || source.recordings(&Json, output)),
         _ => Err(Failure::usage(format!(
-            "cannot tell from the name {} what to write: it must end in .json, .transcript, .pcap, .pcapng, .md, .raw/, .eml/ or /",
-            output.display()
+            "cannot tell from the name {} what to write: it must end in {}.md, .raw/, .eml/ or /",
+            output.display(),
+            FORMATS.iter().map(|format| format!(".{}, ", format.extension())).collect::<String>(),
         ))),
     }
 }

@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::fs::{FileType, fstat};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::{Failure, Verdict};
 use super::output::{reader_gone, say, warn};
@@ -51,6 +53,37 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path == Path::new(STDIN)
 }
 
+/// Refuses it where a verb takes files alone.
+pub(super) fn refuse_stdin(verb: &str, paths: &[PathBuf]) -> Result<(), Failure> {
+    if paths.iter().any(|path| is_stdin(path)) {
+        return Err(Failure::usage(format!(
+            "{verb} does not read standard input: write it into a file first, and name that"
+        )));
+    }
+    Ok(())
+}
+
+/// Where standard input is a pipe, an interrupt at the terminal reaches its writer too: what that one has left to say
+/// is read, and the pipe's end is ours. A second interrupt ends the process at once.
+fn leave_interrupts_to_the_writer() -> io::Result<()> {
+    let kind = FileType::from_raw_mode(fstat(io::stdin())?.st_mode);
+    if !matches!(kind, FileType::Fifo | FileType::Socket) {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut interrupts = {
+        let _inside = runtime.enter();
+        signal(SignalKind::interrupt())?
+    };
+    let wait = async move {
+        interrupts.recv().await;
+        interrupts.recv().await;
+        std::process::exit(130)
+    };
+    std::thread::Builder::new().name("interrupts".to_owned()).spawn(move || runtime.block_on(wait))?;
+    Ok(())
+}
+
 /// Plays one file; `-` is standard input. What can be read only in part is a finding, said on standard error, and so is
 /// what there is to say of a capture. With `progress`, a bar on a terminal's standard error where it takes a while.
 pub(super) fn play_file(
@@ -62,6 +95,7 @@ pub(super) fn play_file(
     let name = if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
     let cannot = |error: io::Error| Failure::usage(format!("cannot read {name}: {error}"));
     let source: Box<dyn Read> = if is_stdin(path) {
+        leave_interrupts_to_the_writer().map_err(cannot)?;
         Box::new(io::stdin())
     } else {
         let file = File::open(path).map_err(cannot)?;
@@ -96,6 +130,10 @@ pub(super) fn play_file(
         }
         Integrity::Damaged(how) => {
             warn(&format!("{name} is damaged: {how}. What comes before is shown"));
+            Ok(Verdict::Finding)
+        }
+        Integrity::Lacking(what) => {
+            warn(&format!("{name} does not hold all: {what}"));
             Ok(Verdict::Finding)
         }
     }

@@ -73,3 +73,24 @@ pub(super) fn write_whole(path: &Path, octets: &[u8]) -> Result<(), Failure> {
         |file| file.write_all(octets).map_err(|error| Failure::writing(path, &error)),
     )
 }
+
+/// Fills a folder, which is made where it is missing. Where that fails, `files` are removed from it, and so is the
+/// folder, if it was made here and is empty.
+pub(super) fn filled_folder<T>(
+    folder: &Path,
+    files: &[&str],
+    fill: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let ours = !folder.exists();
+    let result = fill();
+    if result.is_err() {
+        // What cannot be removed was not made, or holds what others need.
+        for file in files {
+            let _ = std::fs::remove_file(folder.join(file));
+        }
+        if ours {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+    result
+}

@@ -10,6 +10,7 @@ use super::captures::CaptureInput;
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
 use super::host::{Host, Observed};
+use super::input::refuse_stdin;
 use super::output::{print, say, warn, write_whole};
 use super::settings::name_and_password;
 use crate::pop3::Secrets;
@@ -131,6 +132,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
             "--mode engine uses no recorded answer, so --require-all would always fail: leave one of the two out",
         ));
     }
+    refuse_stdin("replay", &arguments.recordings)?;
     let folder = arguments.report.as_deref().and_then(Path::parent);
     if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         return Err(Failure::usage(format!("cannot write the report: {} is no folder", folder.display())));

@@ -9,6 +9,7 @@ use super::captures::CaptureInput;
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
 use super::host::{Host, Observed};
+use super::input::refuse_stdin;
 use super::output::warn;
 use super::settings::Settings;
 use super::source;
@@ -65,6 +66,7 @@ enum MboxChoice {
 }
 
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
+    refuse_stdin("serve", &arguments.sources)?;
     let profile = arguments.settings.profile()?;
     let quoting = match arguments.mbox {
         MboxChoice::Mboxrd => Quoting::Mboxrd,

@@ -16,6 +16,9 @@ const BUFFER: usize = 64 * 1024;
 /// What a gzip'd file begins with (RFC 1952 section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// What else files are compressed with, and what such a file begins with.
+const COMPRESSED: [(&str, &[u8]); 3] = [("xz", b"\xfd7zX"), ("bzip2", b"BZh"), ("zstd", b"\x28\xb5\x2f\xfd")];
+
 /// What stands in the name of a file with all sessions of a run where that of a session has its number.
 pub const RUN: &str = "run";
 
@@ -70,12 +73,7 @@ impl Input {
         }
         let beginning = input.fill_buf()?;
         let Some(format) = recognized(beginning) else {
-            let what = if beginning.is_empty() {
-                "it is empty"
-            } else {
-                "its beginning is in none of the known formats"
-            };
-            return Err(ReadError::Foreign(what.to_owned()));
+            return Err(ReadError::Foreign(foreign(beginning)));
         };
         Ok(Self { format, input })
     }
@@ -88,6 +86,19 @@ impl Input {
     /// Hands its entries on, in order.
     pub fn play(mut self, reading: &Reading, take: &mut Take<'_>) -> Result<Summary, ReadError> {
         play(self.format, &mut self.input, reading, take)
+    }
+}
+
+/// What a file is that begins like no recording.
+fn foreign(beginning: &[u8]) -> String {
+    let packed = COMPRESSED.iter().find(|(_, magic)| beginning.starts_with(magic));
+    match packed {
+        Some((by, _)) => format!("it is compressed by {by}: decompress it first; gzip is read as it is"),
+        None if beginning.is_empty() => "it is empty".to_owned(),
+        None => {
+            let known: Vec<_> = FORMATS.iter().map(|format| format.name()).collect();
+            format!("it begins like none of the known formats, which are {}", known.join(", "))
+        }
     }
 }
 

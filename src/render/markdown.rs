@@ -17,50 +17,42 @@ const KEPT: usize = 64 * 1024;
 /// Octets of a line that are shown.
 const LINE: usize = 2000;
 
+/// Octets of what comes before the first exchange that passes a filter that are kept for it.
+const HELD: usize = 64 * 1024;
+
 /// Renders one session.
 #[derive(Debug)]
 pub struct Markdown {
     session: u32,
     assembler: Assembler,
+    /// What waits for an exchange that passes the filter: without one there is no page. None once there was one.
+    held: Option<Vec<u8>>,
 }
 
 impl Default for Markdown {
     fn default() -> Self {
-        Self { session: 1, assembler: Assembler::new(KEPT) }
+        Self { session: 1, assembler: Assembler::new(KEPT), held: Some(Vec::new()) }
     }
 }
 
 impl Page for Markdown {
     fn take(&mut self, entry: &Entry, filter: Option<&Filter>, out: &mut dyn Write) -> io::Result<()> {
+        // What led to TLS, and to the end, comes before it.
         match entry {
-            Entry::Opened(header) => {
-                self.session = header.session;
-                writeln!(out, "# POP3 session {}\n", header.session)?;
-                let started = header.started.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-                fact("Started", &started, out)?;
-                fact("Client", &header.client, out)?;
-                fact("Upstream", &header.upstream, out)?;
-                fact("Server", header.server.as_deref().unwrap_or("not connected"), out)?;
-                if let Some(origin) = &header.origin {
-                    fact("Taken from", origin, out)?;
-                }
-                fact("Recorded by", &header.generator, out)?;
-                writeln!(out)
+            Entry::Opened(header) => self.session = header.session,
+            Entry::Event(event) => {
+                return match self.assembler.take(event) {
+                    Some(exchange) => self.exchange(&exchange, filter, out),
+                    None => Ok(()),
+                };
             }
-            Entry::Event(event) => match self.assembler.take(event) {
-                Some(exchange) => self.exchange(&exchange, filter, out),
-                None => Ok(()),
-            },
-            Entry::Note(note) => code(&format!("{:>9}  note: {}", seconds(note.at), note.text), out),
-            Entry::Ended(end) => {
-                self.finish(filter, out)?;
-                let by = end.by.name();
-                writeln!(out, "\nEnded after {} s by the {by}: {}.", seconds(end.at), end.how.name())
-            }
-            Entry::Tls(facts) => {
-                code(&format!("{:>9}  {}", seconds(facts.at), tls_facts(facts).join("  ")), out)
-            }
-            Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
+            Entry::Tls(_) | Entry::Ended(_) => self.finish(filter, out)?,
+            _ => {}
+        }
+        match (filter, &mut self.held) {
+            (Some(_), Some(held)) if held.len() < HELD => around(entry, held),
+            (Some(_), Some(_)) => Ok(()),
+            _ => around(entry, out),
         }
     }
 
@@ -69,11 +61,43 @@ impl Page for Markdown {
     }
 }
 
+/// What stands around exchanges.
+fn around(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+    match entry {
+        Entry::Opened(header) => {
+            writeln!(out, "# POP3 session {}\n", header.session)?;
+            let started = header.started.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            fact("Started", &started, out)?;
+            fact("Client", &header.client, out)?;
+            fact("Upstream", &header.upstream, out)?;
+            fact("Server", header.server.as_deref().unwrap_or("not connected"), out)?;
+            if let Some(origin) = &header.origin {
+                fact("Taken from", origin, out)?;
+            }
+            fact("Recorded by", &header.generator, out)?;
+            writeln!(out)
+        }
+        Entry::Note(note) => code(&format!("{:>9}  note: {}", seconds(note.at), note.text), out),
+        Entry::Ended(end) => {
+            let by = end.by.name();
+            writeln!(out, "\nEnded after {} s by the {by}: {}.", seconds(end.at), end.how.name())
+        }
+        Entry::Tls(facts) => code(&format!("{:>9}  {}", seconds(facts.at), tls_facts(facts).join("  ")), out),
+        Entry::Event(_) | Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
+    }
+}
+
 impl Markdown {
-    fn exchange(&self, exchange: &Exchange, filter: Option<&Filter>, out: &mut dyn Write) -> io::Result<()> {
+    fn exchange(
+        &mut self,
+        exchange: &Exchange,
+        filter: Option<&Filter>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         if filter.is_some_and(|filter| !filter.matches(self.session, exchange)) {
             return Ok(());
         }
+        out.write_all(&self.held.take().unwrap_or_default())?;
         let text = |octets: &[u8]| safe_beginning(octets, LINE);
         if let Some(command) = &exchange.command {
             code(&format!("{:>9}  C: {}", seconds(exchange.at), text(command)), out)?;

@@ -106,6 +106,9 @@ impl Tape {
                     Integrity::Damaged(how) => {
                         warnings.push(format!("{name} is damaged: {how}. What comes before is used"));
                     }
+                    Integrity::Lacking(what) => {
+                        warnings.push(format!("{name} does not hold all: {what}"));
+                    }
                 }
             }
         }
@@ -124,7 +127,7 @@ impl Tape {
         })?;
         for taking in takings.into_values() {
             let mut taped = taking.finish();
-            taped.whole = summary.integrity == Integrity::Whole;
+            taped.whole = matches!(summary.integrity, Integrity::Whole | Integrity::Lacking(_));
             if taped.greeting.is_some() || !taped.exchanges.is_empty() {
                 self.sessions.push(taped);
             }

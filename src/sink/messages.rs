@@ -1,8 +1,8 @@
 //! Messages: each one retrieved (RETR) as a file of its own, octet for octet as the client had it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Sink, new_file};
@@ -20,7 +20,6 @@ pub struct Messages {
     names: HashMap<String, u32>,
     /// What was written: file name, and whether it is whole.
     written: BTreeMap<String, bool>,
-    piece: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -34,8 +33,22 @@ struct Session {
 struct Message {
     n: u32,
     name: String,
-    file: BufWriter<File>,
     unstuffer: Unstuffer,
+    /// What is not in the file yet. That is open only while something is added: of many sessions at once each has a
+    /// message, and the system does not lend as many files.
+    pending: Vec<u8>,
+}
+
+/// Octets that are added at once.
+const PIECE: usize = 16 << 10;
+
+impl Message {
+    fn add(&mut self, folder: &Path) -> io::Result<()> {
+        let mut file = OpenOptions::new().append(true).open(folder.join(&self.name))?;
+        file.write_all(&self.pending)?;
+        self.pending.clear();
+        Ok(())
+    }
 }
 
 impl Messages {
@@ -47,7 +60,6 @@ impl Messages {
             sessions: HashMap::new(),
             names: HashMap::new(),
             written: BTreeMap::new(),
-            piece: Vec::new(),
         })
     }
 
@@ -68,15 +80,17 @@ impl Messages {
                 let Some((n, number)) = asked.pop_front_if(|asked| asked.0 == *n) else { return Ok(()) };
                 if *status == Some(Status::Ok) {
                     let name = name(&mut self.names, n, number);
-                    let file = BufWriter::new(new_file(&self.folder.join(&name))?);
-                    *open = Some(Message { n, name, file, unstuffer: Unstuffer::default() });
+                    new_file(&self.folder.join(&name))?;
+                    let (unstuffer, pending) = Default::default();
+                    *open = Some(Message { n, name, unstuffer, pending });
                 }
             }
             Event::Body { n, run } => {
                 if let Some(message) = open.as_mut().filter(|message| message.n == *n) {
-                    self.piece.clear();
-                    message.unstuffer.push(&run.bytes, &mut self.piece);
-                    message.file.write_all(&self.piece)?;
+                    message.unstuffer.push(&run.bytes, &mut message.pending);
+                    if message.pending.len() >= PIECE {
+                        message.add(&self.folder)?;
+                    }
                 }
             }
             Event::End(outcome) => {
@@ -84,7 +98,7 @@ impl Messages {
                     asked.remove(place);
                 }
                 if let Some(mut message) = open.take_if(|message| message.n == outcome.n) {
-                    message.file.flush()?;
+                    message.add(&self.folder)?;
                     self.written.insert(message.name, outcome.complete);
                 }
             }

@@ -16,11 +16,15 @@ pub struct Raw {
 }
 
 impl Raw {
+    /// What it writes into its folder.
+    pub const FILES: [&str; 2] = ["client.bin", "server.bin"];
+
     /// Into a folder, which is made where it is missing.
     pub fn new(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let file = |name| new_file(&folder.join(name)).map(BufWriter::new);
-        Ok(Self { client: file("client.bin")?, server: file("server.bin")? })
+        let [client, server] = Self::FILES;
+        Ok(Self { client: file(client)?, server: file(server)? })
     }
 }
 

@@ -207,7 +207,12 @@ fn one_dropped() {
             }
             let expected = expected(&whole, |place, length| if place == lost { 0 } else { length });
             assert_eq!(streams(&packets), expected, "without {lost}");
-            assert_eq!(Shown::of(&plain(&packets)).code, Some(0), "without {lost}");
+            let shown = Shown::of(&plain(&packets));
+            assert_eq!(shown.code, Some(1), "without {lost}");
+            let missing = payload(&whole[lost]).1.len();
+            let octets = if missing == 1 { "octet is" } else { "octets are" };
+            let said = format!("{missing} {octets} missing in 1 session,");
+            assert!(shown.stderr.contains(&said), "without {lost}: {}", shown.stderr);
         }
     }
 }
@@ -224,7 +229,7 @@ fn a_snap_length() {
             }
             let expected = expected(&session(v6), |_, length| length.min(snap - headers));
             assert_eq!(streams(&packets), expected, "{snap}");
-            assert_eq!(Shown::of(&plain(&packets)).code, Some(0), "{snap}");
+            assert_eq!(Shown::of(&plain(&packets)).code, Some(1), "{snap}");
         }
         let mut packets = session(v6);
         for packet in &mut packets {

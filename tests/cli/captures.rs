@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{
     Proxy, Server, Serving, connect, eventually, expect, jsonl, poptape, recordings, rest, run, text,
@@ -129,6 +129,12 @@ fn several_sessions_go_to_a_folder_and_one_to_a_file() {
     assert!(text(&refused.stderr).contains(&at("all/")), "{}", text(&refused.stderr));
     assert!(recordings(folder.path()).is_empty(), "a draft is left");
 
+    assert_eq!(run(&["convert", SAMPLE, &at("all.raw/")]).status.code(), Some(2));
+    for name in ["none.raw/", "none.eml/", "none/"] {
+        assert_eq!(run(&["convert", "README.md", &at(name)]).status.code(), Some(2), "{name}");
+    }
+    assert_eq!(recordings(folder.path()), [PathBuf::new(); 0], "something is left");
+
     let made = run(&["convert", SAMPLE, &at("all/")]);
     assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
     assert!(text(&made.stderr).contains("4 recordings in"), "{}", text(&made.stderr));
@@ -150,6 +156,16 @@ fn several_sessions_go_to_a_folder_and_one_to_a_file() {
     let page = std::fs::read_to_string(folder.path().join("all.md")).unwrap();
     let titles: Vec<_> = page.lines().filter(|line| line.starts_with("# ")).collect();
     assert_eq!(titles, ["# POP3 session 1", "# POP3 session 2", "# POP3 session 3", "# POP3 session 4"]);
+    let place = |text: &str| page.find(text).unwrap();
+    assert!(
+        place("C: STLS") < place("S: +OK Begin TLS") && place("S: +OK Begin TLS") < place("TLS 1.3"),
+        "{page}"
+    );
+    let bare = |filter| run(&["show", "--format", "markdown", "-f", filter, SAMPLE]);
+    assert_eq!(text(&bare("~c DELE").stdout), "", "a page without an exchange");
+    let one = text(&bare("~c STLS").stdout);
+    assert_eq!((one.matches("# POP3 session").count(), one.matches("Started").count()), (1, 1), "{one}");
+    assert!(one.find("Started") < one.find("STLS") && one.contains("Ended after"), "{one}");
 }
 
 #[test]
@@ -183,6 +199,10 @@ fn a_key_log_opens_what_is_in_tls() {
     };
     assert_eq!(commands(&[]), 1);
     assert_eq!(commands(&["--keylog", &log.display().to_string()]), 4);
+    let said = |arguments: &[&str]| text(&run(&[&["show", &bare], arguments].concat()).stderr);
+    let dark = "3 sessions are in TLS that was not opened: --keylog takes their secrets";
+    assert!(said(&[]).contains(dark), "{}", said(&[]));
+    assert_eq!(said(&["--keylog", &log.display().to_string()]), "");
     let none = run(&["show", &bare, "--keylog", "README.md"]);
     assert!(text(&none.stderr).contains("holds no TLS secret"), "{}", text(&none.stderr));
     assert_eq!(run(&["show", &bare, "--keylog", "no/such"]).status.code(), Some(2));
@@ -230,6 +250,61 @@ fn a_running_capture_is_shown_as_it_comes() {
     assert!(seen.is_some(), "the first session is not shown while the capture runs");
     drop(pipe);
     show.wait().unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_told_what_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let files = [("a.xz", &b"\xfd7zXZ\0"[..]), ("a.bz2", b"BZh91AY"), ("a.zst", b"\x28\xb5\x2f\xfd\x04")];
+    for (name, octets) in files {
+        std::fs::write(at(name), octets).unwrap();
+    }
+    for (arguments, says) in [
+        (&["convert", "recordings", &at("x.json")][..], "convert takes one recording"),
+        (&["show", "README.md"], "json, pcap, pcapng, transcript"),
+        (&["show", &at("a.xz")], "compressed by xz: decompress it first"),
+        (&["show", &at("a.bz2")], "compressed by bzip2"),
+        (&["show", &at("a.zst")], "compressed by zstd"),
+        (&["convert", SAMPLE, &at("x.cap")], "must end in .json, .pcap, .pcapng, .transcript, .md"),
+        (&["replay", "-"], "replay does not read standard input"),
+        (&["serve", "--user", "any", "-"], "serve does not read standard input"),
+    ] {
+        let refused = run(arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&refused.stderr).contains(says), "{arguments:?}: {}", text(&refused.stderr));
+    }
+    assert!(run(&["convert", SAMPLE, &at("x.PCAP")]).status.success());
+    assert_eq!(sessions(Path::new(&at("x.PCAP"))), sessions(Path::new(SAMPLE)));
+}
+
+/// Ctrl-C in `tcpdump -w - | poptape convert - OUT` reaches both: tcpdump ends in order, and so does the capture.
+#[test]
+fn an_interrupt_ends_the_writer_of_a_pipe_and_not_us() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("all.pcapng");
+    let file = std::fs::read(SAMPLE).unwrap();
+    for again in [false, true] {
+        let mut convert = poptape().args(["convert", "-"]).arg(&out).stdin(Stdio::piped()).spawn().unwrap();
+        let mut pipe = convert.stdin.take().unwrap();
+        pipe.write_all(&file[..file.len() / 2]).unwrap();
+        eventually("what is in the pipe is read", || rustix::io::ioctl_fionread(&pipe).unwrap() == 0);
+        let interrupt = |convert: &_| kill_process(Pid::from_child(convert), Signal::INT).unwrap();
+        interrupt(&convert);
+        if again {
+            // One that comes before the first was taken is the same.
+            eventually("a second interrupt ends it", || {
+                interrupt(&convert);
+                convert.try_wait().unwrap().is_some()
+            });
+            assert_eq!(convert.wait().unwrap().code(), Some(130));
+            continue;
+        }
+        pipe.write_all(&file[file.len() / 2..]).unwrap();
+        drop(pipe);
+        assert_eq!(convert.wait().unwrap().code(), Some(0));
+        assert_eq!(sessions(&out), sessions(Path::new(SAMPLE)));
+    }
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub enum Integrity {
     Unfinished,
     /// It is damaged, and how; what came before was read.
     Damaged(String),
+    /// It was read to its end, and not all of the sessions is in it: what lacks, in a clause.
+    Lacking(String),
 }
 
 /// What there is to say of a file that was read.
@@ -68,7 +70,7 @@ pub enum ReadError {
     #[error("not a poptape recording: {0}")]
     Foreign(String),
     /// It is a capture without a POP3 session: what is in it.
-    #[error("no POP3 session in it: {0}. --port says where else POP3 is spoken")]
+    #[error("no POP3 session in it: {0}")]
     NoSession(String),
     /// It is a recording of a later version.
     #[error(
