@@ -29,7 +29,9 @@ pub(super) struct Conversation {
     next: [u32; 2],
     /// What each side has acknowledged.
     acknowledged: [u32; 2],
-    shaken: bool,
+    begun: bool,
+    /// Nobody saw how it began: it has no handshake, so that whoever reads it knows that as well.
+    from_middle: bool,
     closed: [bool; 2],
     /// What is remarked of the next packet.
     remarks: Vec<String>,
@@ -46,7 +48,8 @@ impl Conversation {
             started: started.timestamp_micros(),
             next,
             acknowledged: next,
-            shaken: false,
+            begun: false,
+            from_middle: false,
             closed: [false; 2],
             remarks: Vec::new(),
         }
@@ -60,9 +63,9 @@ impl Conversation {
         before
     }
 
-    /// Whether its handshake is written.
-    pub(super) const fn is_shaken(&self) -> bool {
-        self.shaken
+    /// Whether something of it is written.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.begun
     }
 
     fn time(&self, at: Micros) -> Duration {
@@ -93,12 +96,11 @@ impl Line<'_> {
         }
     }
 
-    /// Writes the handshake, where it is not there yet.
+    /// Writes the handshake, where there was one and it is not there yet.
     pub(super) fn open(&mut self) {
-        if self.conversation.shaken {
+        if std::mem::replace(&mut self.conversation.begun, true) || self.conversation.from_middle {
             return;
         }
-        self.conversation.shaken = true;
         let (client, server) = (Side::Client, Side::Server);
         let greet = |header: &mut TcpHeader, longest: usize| {
             header.syn = true;
@@ -136,12 +138,20 @@ impl Line<'_> {
         }
     }
 
-    /// Leaves room for octets of a side that nobody saw.
+    /// Leaves room for octets of a side that nobody saw; for one where it is not known how many they are, that is 0.
+    /// Before anything else such are what the session began with.
     pub(super) fn skip(&mut self, side: Side, octets: u64) {
+        if octets == 0 && !self.conversation.begun {
+            self.conversation.from_middle = true;
+            return;
+        }
         self.open();
+        if octets == 0 {
+            self.remark(|| format!("octets of the {} are missing here, how many is not known", side.name()));
+        }
         let next = &mut self.conversation.next[side as usize];
         // Sequence numbers are modulo 2^32.
-        *next = next.wrapping_add(octets as u32);
+        *next = next.wrapping_add(octets.max(1) as u32);
     }
 
     /// A side ends its direction.
@@ -248,6 +258,18 @@ mod tests {
             line.data(Side::Server, 2, b".\r\n", Label::default());
         });
         assert_eq!(seen[3..], [(8, 1, 3), (111, 1, 3)]);
+    }
+
+    #[test]
+    fn a_session_from_the_middle_has_no_handshake_and_what_is_unknown_later_is_an_octet() {
+        let seen = packets(&mut conversation(0), |line| {
+            line.skip(Side::Client, 0);
+            line.skip(Side::Server, 0);
+            line.data(Side::Client, 1, b"STAT\r\n", Label::default());
+            line.skip(Side::Server, 0);
+            line.data(Side::Server, 2, b"+OK\r\n", Label::default());
+        });
+        assert_eq!(seen, [(0, 7, 6), (8, 6, 5)]);
     }
 
     #[test]
