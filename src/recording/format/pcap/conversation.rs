@@ -19,6 +19,10 @@ const UNACKNOWLEDGED: u32 = 1 << 20;
 const WINDOW_SHIFT: u8 = 14;
 const WINDOW: u16 = u16::MAX;
 
+/// The most room that is left for missing octets: sequence numbers half a circle apart can be told to lie before or
+/// after each other no more, and what is not in the window cannot have been sent.
+const LONGEST_HOLE: u32 = 1 << 29;
+
 /// Where a conversation stands.
 #[derive(Debug, Clone)]
 pub(super) struct Conversation {
@@ -29,6 +33,8 @@ pub(super) struct Conversation {
     next: [u32; 2],
     /// What each side has acknowledged.
     acknowledged: [u32; 2],
+    /// Room that is left for missing octets right before a side's next packet.
+    holes: [u32; 2],
     begun: bool,
     /// Nobody saw how it began: it has no handshake, so that whoever reads it knows that as well.
     from_middle: bool,
@@ -48,6 +54,7 @@ impl Conversation {
             started: started.timestamp_micros(),
             next,
             acknowledged: next,
+            holes: [0; 2],
             begun: false,
             from_middle: false,
             closed: [false; 2],
@@ -146,12 +153,21 @@ impl Line<'_> {
             return;
         }
         self.open();
-        if octets == 0 {
-            self.remark(|| format!("octets of the {} are missing here, how many is not known", side.name()));
+        let Conversation { next, holes, .. } = &mut *self.conversation;
+        let hole = &mut holes[side as usize];
+        let room = octets.max(1).min(u64::from(LONGEST_HOLE - *hole)) as u32;
+        *hole += room;
+        next[side as usize] = next[side as usize].wrapping_add(room);
+        match octets {
+            0 => self
+                .remark(|| format!("octets of the {} are missing here, how many is not known", side.name())),
+            _ if octets > u64::from(room) => {
+                self.remark(|| {
+                    format!("{octets} octets of the {} are missing here, not {room}", side.name())
+                });
+            }
+            _ => {}
         }
-        let next = &mut self.conversation.next[side as usize];
-        // Sequence numbers are modulo 2^32.
-        *next = next.wrapping_add(octets.max(1) as u32);
     }
 
     /// A side ends its direction.
@@ -178,14 +194,14 @@ impl Line<'_> {
     }
 
     fn write(&mut self, side: Side, at: Micros, octets: &[u8], adjust: impl FnOnce(&mut TcpHeader)) {
-        let Conversation { peers, next, acknowledged, remarks, .. } = &mut *self.conversation;
+        let Conversation { peers, next, acknowledged, holes, remarks, .. } = &mut *self.conversation;
         let (mine, others) = (side as usize, side.other() as usize);
         let mut header = TcpHeader::new(0, 0, next[mine], WINDOW);
         (header.ack, header.acknowledgment_number) = (true, next[others]);
         adjust(&mut header);
         let turn = u32::from(header.syn || header.fin);
         next[mine] = next[mine].wrapping_add(octets.len() as u32).wrapping_add(turn);
-        acknowledged[mine] = next[others];
+        (acknowledged[mine], holes[mine]) = (next[others], 0);
         let remarks = std::mem::take(remarks);
         if packet::make(peers[mine], peers[others], header, octets, self.packet).is_some() {
             self.file.packet(self.conversation.time(at), self.packet, &remarks, self.out);
@@ -258,6 +274,16 @@ mod tests {
             line.data(Side::Server, 2, b".\r\n", Label::default());
         });
         assert_eq!(seen[3..], [(8, 1, 3), (111, 1, 3)]);
+    }
+
+    #[test]
+    fn a_gap_larger_than_sequence_numbers_can_tell_is_cut() {
+        let seen = packets(&mut conversation(0), |line| {
+            line.skip(Side::Server, 3_000_000_000);
+            line.skip(Side::Server, 1 << 32);
+            line.data(Side::Server, 1, b"+OK\r\n", Label::default());
+        });
+        assert_eq!(seen[3..], [(8 + LONGEST_HOLE, 1, 5)]);
     }
 
     #[test]
