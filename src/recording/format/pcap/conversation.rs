@@ -9,6 +9,7 @@ use etherparse::{TcpHeader, TcpOptionElement};
 
 use super::file::File;
 use super::packet;
+use super::remark::Remarks;
 use super::segment::Label;
 use crate::wire::{Close, Micros, Side};
 
@@ -40,7 +41,7 @@ pub(super) struct Conversation {
     from_middle: bool,
     closed: [bool; 2],
     /// What is remarked of the next packet.
-    remarks: Vec<String>,
+    remarks: Remarks,
 }
 
 impl Conversation {
@@ -58,7 +59,7 @@ impl Conversation {
             begun: false,
             from_middle: false,
             closed: [false; 2],
-            remarks: Vec::new(),
+            remarks: Remarks::default(),
         }
     }
 
@@ -99,7 +100,7 @@ impl Line<'_> {
     /// Remarks something of the next packet, where the file has room for it.
     pub(super) fn remark(&mut self, text: impl FnOnce() -> String) {
         if self.file.holds_remarks() {
-            self.conversation.remarks.push(text());
+            self.conversation.remarks.push(text);
         }
     }
 
@@ -189,6 +190,16 @@ impl Line<'_> {
         }
     }
 
+    /// What is remarked and belongs to no packet that comes is on an acknowledgement.
+    pub(super) fn finish(&mut self, at: Micros) {
+        let Conversation { next, acknowledged, remarks, .. } = &*self.conversation;
+        if !remarks.is_empty() {
+            let lacks = |side: Side| acknowledged[side as usize] != next[side.other() as usize];
+            let side = if lacks(Side::Server) { Side::Server } else { Side::Client };
+            self.acknowledge(side, at);
+        }
+    }
+
     fn acknowledge(&mut self, side: Side, at: Micros) {
         self.write(side, at, b"", |_| {});
     }
@@ -202,7 +213,7 @@ impl Line<'_> {
         let turn = u32::from(header.syn || header.fin);
         next[mine] = next[mine].wrapping_add(octets.len() as u32).wrapping_add(turn);
         (acknowledged[mine], holes[mine]) = (next[others], 0);
-        let remarks = std::mem::take(remarks);
+        let remarks = remarks.take();
         if packet::make(peers[mine], peers[others], header, octets, self.packet).is_some() {
             self.file.packet(self.conversation.time(at), self.packet, &remarks, self.out);
         }
@@ -274,6 +285,23 @@ mod tests {
             line.data(Side::Server, 2, b".\r\n", Label::default());
         });
         assert_eq!(seen[3..], [(8, 1, 3), (111, 1, 3)]);
+    }
+
+    #[test]
+    fn what_is_remarked_last_is_not_lost() {
+        let file = File::new(Kind::Pcapng);
+        let mut out = Vec::new();
+        let mut line =
+            Line { conversation: &mut conversation(0), file: &file, packet: &mut Vec::new(), out: &mut out };
+        line.data(Side::Client, 1, b"NOOP\r\n", Label::default());
+        line.finish(2);
+        let before = line.out.len();
+        line.remark(|| "that was all".to_owned());
+        line.finish(3);
+        line.finish(3);
+        let told = memchr::memmem::find_iter(&out[before..], b"that was all").count();
+        let packets = memchr::memmem::find_iter(&out[before..], &[127, 0, 0, 1, 127, 0, 0, 1]).count();
+        assert_eq!((told, packets), (1, 1));
     }
 
     #[test]

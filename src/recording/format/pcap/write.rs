@@ -108,6 +108,7 @@ impl Session {
             Entry::Ended(end) => {
                 cutting.finish(&mut line);
                 Self::ended(end, &mut line);
+                line.finish(end.at);
             }
         }
     }
