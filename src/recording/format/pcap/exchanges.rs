@@ -103,8 +103,10 @@ impl Exchanges {
         match event {
             Event::RequestMore { n, run } => return self.request_more(*n, run, line),
             Event::Body { run, .. } | Event::Terminator { run, .. } => return self.response_more(run, line),
-            _ => self.turns(line),
+            Event::Request { .. } => self.goes_on_readable(line),
+            _ => {}
         }
+        self.turns(line);
         match event {
             Event::Request { n, run, request, .. } => self.request(*n, run, *request, label, line),
             Event::Status { n, run, status, .. } => self.status(*n, run, *status, label, line),
@@ -135,10 +137,17 @@ impl Exchanges {
     }
 
     pub(super) fn tls(&mut self, readable: bool, line: &mut Line<'_>) {
-        if readable && std::mem::take(&mut self.response.stls) {
-            self.cut_before_tls(line);
+        if readable {
+            self.goes_on_readable(line);
         }
         self.turns(line);
+    }
+
+    /// What comes next is POP3, also after an accepted STLS.
+    fn goes_on_readable(&mut self, line: &mut Line<'_>) {
+        if std::mem::take(&mut self.response.stls) {
+            self.cut_before_tls(line);
+        }
     }
 
     pub(super) fn close(&mut self, side: Side, how: Close, at: Micros, line: &mut Line<'_>) {
