@@ -61,6 +61,12 @@ impl Talk {
         self
     }
 
+    /// The client goes on in clear after an accepted STLS.
+    fn goes_on(mut self) -> Self {
+        self.dissector.tls_started(true, &mut |_| {});
+        self
+    }
+
     pub fn closes(mut self, side: Side, how: Close) -> Self {
         self.at += 10;
         let entries = &mut self.entries;
@@ -164,6 +170,10 @@ pub fn sessions() -> Vec<(&'static str, Vec<Entry>)> {
                 &one,
             )
             .quits(),
+        ),
+        (
+            "stls-in-clear",
+            retr(talk(18).c("STLS\r\n").s("+OK Begin TLS\r\n").goes_on(), &sized(&one), &one).quits(),
         ),
         (
             "tls",

@@ -245,3 +245,24 @@ fn a_file_holds_several_sessions_at_once() {
     let (_, messages) = shown(&file, &folder.path().join("messages"));
     assert!(messages == expected, "{} messages of {}", messages.len(), expected.len());
 }
+
+#[test]
+fn a_client_cannot_make_tails_long() {
+    for greeted in [true, false] {
+        let talk = made::Talk::new(1, "127.0.0.1:5000", "127.0.0.2:110");
+        let mut talk = if greeted { talk.s("+OK ready\r\n") } else { talk };
+        talk = talk.c(format!("NOOP {}", "x".repeat(950_000)));
+        for _ in 0..1000 {
+            talk = talk.c("x");
+        }
+        let mut writer = format::named("pcap").unwrap().writer(&Writing::default());
+        let (mut out, mut tails) = (Vec::new(), 0);
+        for entry in &talk.entries {
+            writer.take(1, entry, &mut out);
+            let mut tail = Vec::new();
+            writer.tail(&mut tail);
+            tails += tail.len();
+        }
+        assert!(tails < 4_000_000, "{tails} octets of tails, greeted {greeted}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Packets: what was recorded comes back from them.
 
-use poptape::pop3::{Event, Secrets};
+use poptape::pop3::{Dissector, Event, Secrets};
 use poptape::recording::format::pcap::Segments;
 use poptape::recording::format::{Integrity, Reading, Writing, named};
 use poptape::recording::playback::play;
@@ -100,6 +100,23 @@ proptest! {
             all
         };
         prop_assert_eq!(untimed(&live), untimed(&last));
+    }
+}
+
+#[test]
+fn a_session_from_the_middle_comes_back_as_one() {
+    let (mut live, mut dissector) = (Vec::new(), Dissector::new(Secrets::Keep));
+    let out = &mut |event| live.push(event);
+    dissector.missing(C, 0, out);
+    dissector.missing(S, 0, out);
+    let talk = [(S, "the end of a letter\r\n.\r\n"), (C, "STAT\r\n"), (S, "+OK 1 2\r\n"), (C, "QUIT\r\n")];
+    for (at, (side, octets)) in talk.into_iter().enumerate() {
+        dissector.feed(side, 1000 * at as u64, octets.into(), out);
+    }
+    dissector.finish(out);
+    for (format, segments) in [("pcap", Segments::Wireshark), ("pcapng", Segments::Recorded)] {
+        let back = through(format, segments, &entries(&live, Secrets::Keep));
+        assert_eq!(events(&back), live, "{format}");
     }
 }
 

@@ -9,6 +9,7 @@ use etherparse::{TcpHeader, TcpOptionElement};
 
 use super::file::File;
 use super::packet;
+use super::remark::Remarks;
 use super::segment::Label;
 use crate::wire::{Close, Micros, Side};
 
@@ -18,6 +19,10 @@ const UNACKNOWLEDGED: u32 = 1 << 20;
 /// A window of 65,535 times two to this power (RFC 7323 section 2) is never full.
 const WINDOW_SHIFT: u8 = 14;
 const WINDOW: u16 = u16::MAX;
+
+/// The most room that is left for missing octets: sequence numbers half a circle apart can be told to lie before or
+/// after each other no more, and what is not in the window cannot have been sent.
+const LONGEST_HOLE: u32 = 1 << 29;
 
 /// Where a conversation stands.
 #[derive(Debug, Clone)]
@@ -29,10 +34,14 @@ pub(super) struct Conversation {
     next: [u32; 2],
     /// What each side has acknowledged.
     acknowledged: [u32; 2],
-    shaken: bool,
+    /// Room that is left for missing octets right before a side's next packet.
+    holes: [u32; 2],
+    begun: bool,
+    /// Nobody saw how it began: it has no handshake, so that whoever reads it knows that as well.
+    from_middle: bool,
     closed: [bool; 2],
     /// What is remarked of the next packet.
-    remarks: Vec<String>,
+    remarks: Remarks,
 }
 
 impl Conversation {
@@ -46,9 +55,11 @@ impl Conversation {
             started: started.timestamp_micros(),
             next,
             acknowledged: next,
-            shaken: false,
+            holes: [0; 2],
+            begun: false,
+            from_middle: false,
             closed: [false; 2],
-            remarks: Vec::new(),
+            remarks: Remarks::default(),
         }
     }
 
@@ -60,9 +71,9 @@ impl Conversation {
         before
     }
 
-    /// Whether its handshake is written.
-    pub(super) const fn is_shaken(&self) -> bool {
-        self.shaken
+    /// Whether something of it is written.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.begun
     }
 
     fn time(&self, at: Micros) -> Duration {
@@ -89,16 +100,15 @@ impl Line<'_> {
     /// Remarks something of the next packet, where the file has room for it.
     pub(super) fn remark(&mut self, text: impl FnOnce() -> String) {
         if self.file.holds_remarks() {
-            self.conversation.remarks.push(text());
+            self.conversation.remarks.push(text);
         }
     }
 
-    /// Writes the handshake, where it is not there yet.
+    /// Writes the handshake, where there was one and it is not there yet.
     pub(super) fn open(&mut self) {
-        if self.conversation.shaken {
+        if std::mem::replace(&mut self.conversation.begun, true) || self.conversation.from_middle {
             return;
         }
-        self.conversation.shaken = true;
         let (client, server) = (Side::Client, Side::Server);
         let greet = |header: &mut TcpHeader, longest: usize| {
             header.syn = true;
@@ -136,12 +146,29 @@ impl Line<'_> {
         }
     }
 
-    /// Leaves room for octets of a side that nobody saw.
+    /// Leaves room for octets of a side that nobody saw; for one where it is not known how many they are, that is 0.
+    /// Before anything else such are what the session began with.
     pub(super) fn skip(&mut self, side: Side, octets: u64) {
+        if octets == 0 && !self.conversation.begun {
+            self.conversation.from_middle = true;
+            return;
+        }
         self.open();
-        let next = &mut self.conversation.next[side as usize];
-        // Sequence numbers are modulo 2^32.
-        *next = next.wrapping_add(octets as u32);
+        let Conversation { next, holes, .. } = &mut *self.conversation;
+        let hole = &mut holes[side as usize];
+        let room = octets.max(1).min(u64::from(LONGEST_HOLE - *hole)) as u32;
+        *hole += room;
+        next[side as usize] = next[side as usize].wrapping_add(room);
+        match octets {
+            0 => self
+                .remark(|| format!("octets of the {} are missing here, how many is not known", side.name())),
+            _ if octets > u64::from(room) => {
+                self.remark(|| {
+                    format!("{octets} octets of the {} are missing here, not {room}", side.name())
+                });
+            }
+            _ => {}
+        }
     }
 
     /// A side ends its direction.
@@ -163,20 +190,30 @@ impl Line<'_> {
         }
     }
 
+    /// What is remarked and belongs to no packet that comes is on an acknowledgement.
+    pub(super) fn finish(&mut self, at: Micros) {
+        let Conversation { next, acknowledged, remarks, .. } = &*self.conversation;
+        if !remarks.is_empty() {
+            let lacks = |side: Side| acknowledged[side as usize] != next[side.other() as usize];
+            let side = if lacks(Side::Server) { Side::Server } else { Side::Client };
+            self.acknowledge(side, at);
+        }
+    }
+
     fn acknowledge(&mut self, side: Side, at: Micros) {
         self.write(side, at, b"", |_| {});
     }
 
     fn write(&mut self, side: Side, at: Micros, octets: &[u8], adjust: impl FnOnce(&mut TcpHeader)) {
-        let Conversation { peers, next, acknowledged, remarks, .. } = &mut *self.conversation;
+        let Conversation { peers, next, acknowledged, holes, remarks, .. } = &mut *self.conversation;
         let (mine, others) = (side as usize, side.other() as usize);
         let mut header = TcpHeader::new(0, 0, next[mine], WINDOW);
         (header.ack, header.acknowledgment_number) = (true, next[others]);
         adjust(&mut header);
         let turn = u32::from(header.syn || header.fin);
         next[mine] = next[mine].wrapping_add(octets.len() as u32).wrapping_add(turn);
-        acknowledged[mine] = next[others];
-        let remarks = std::mem::take(remarks);
+        (acknowledged[mine], holes[mine]) = (next[others], 0);
+        let remarks = remarks.take();
         if packet::make(peers[mine], peers[others], header, octets, self.packet).is_some() {
             self.file.packet(self.conversation.time(at), self.packet, &remarks, self.out);
         }
@@ -248,6 +285,45 @@ mod tests {
             line.data(Side::Server, 2, b".\r\n", Label::default());
         });
         assert_eq!(seen[3..], [(8, 1, 3), (111, 1, 3)]);
+    }
+
+    #[test]
+    fn what_is_remarked_last_is_not_lost() {
+        let file = File::new(Kind::Pcapng);
+        let mut out = Vec::new();
+        let mut line =
+            Line { conversation: &mut conversation(0), file: &file, packet: &mut Vec::new(), out: &mut out };
+        line.data(Side::Client, 1, b"NOOP\r\n", Label::default());
+        line.finish(2);
+        let before = line.out.len();
+        line.remark(|| "that was all".to_owned());
+        line.finish(3);
+        line.finish(3);
+        let told = memchr::memmem::find_iter(&out[before..], b"that was all").count();
+        let packets = memchr::memmem::find_iter(&out[before..], &[127, 0, 0, 1, 127, 0, 0, 1]).count();
+        assert_eq!((told, packets), (1, 1));
+    }
+
+    #[test]
+    fn a_gap_larger_than_sequence_numbers_can_tell_is_cut() {
+        let seen = packets(&mut conversation(0), |line| {
+            line.skip(Side::Server, 3_000_000_000);
+            line.skip(Side::Server, 1 << 32);
+            line.data(Side::Server, 1, b"+OK\r\n", Label::default());
+        });
+        assert_eq!(seen[3..], [(8 + LONGEST_HOLE, 1, 5)]);
+    }
+
+    #[test]
+    fn a_session_from_the_middle_has_no_handshake_and_what_is_unknown_later_is_an_octet() {
+        let seen = packets(&mut conversation(0), |line| {
+            line.skip(Side::Client, 0);
+            line.skip(Side::Server, 0);
+            line.data(Side::Client, 1, b"STAT\r\n", Label::default());
+            line.skip(Side::Server, 0);
+            line.data(Side::Server, 2, b"+OK\r\n", Label::default());
+        });
+        assert_eq!(seen, [(0, 7, 6), (8, 6, 5)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!   C: RETR 2
 //! ```
 //!
-//! At most one segment of a response is held, and [`AHEAD`] of requests.
+//! At most one segment of a response is held, and [`AHEAD`] of requests: it is written again with every tail.
 
 use std::collections::VecDeque;
 
@@ -22,10 +22,13 @@ use crate::pop3::{Event, Keyword, Status};
 use crate::wire::{Close, Micros, Run, Side};
 
 /// Requests sent ahead are held up to this many octets, each with [`COST`] more, then written before their turn.
-const AHEAD: usize = 1 << 20;
+const AHEAD: usize = 64 << 10;
 
-/// What it costs to hold a request: it is part of every tail.
-const COST: usize = 1024;
+/// What it costs to hold a request: its packet in a tail is that much longer.
+const COST: usize = 128;
+
+/// Of a request that goes on as much is written at once: it does not fit one segment any more.
+const MORE: usize = 4 << 10;
 
 /// Octets by which it is known whether a segment begins with a status.
 const STATUS: usize = 4;
@@ -100,8 +103,10 @@ impl Exchanges {
         match event {
             Event::RequestMore { n, run } => return self.request_more(*n, run, line),
             Event::Body { run, .. } | Event::Terminator { run, .. } => return self.response_more(run, line),
-            _ => self.turns(line),
+            Event::Request { .. } => self.goes_on_readable(line),
+            _ => {}
         }
+        self.turns(line);
         match event {
             Event::Request { n, run, request, .. } => self.request(*n, run, *request, label, line),
             Event::Status { n, run, status, .. } => self.status(*n, run, *status, label, line),
@@ -132,10 +137,17 @@ impl Exchanges {
     }
 
     pub(super) fn tls(&mut self, readable: bool, line: &mut Line<'_>) {
-        if readable && std::mem::take(&mut self.response.stls) {
-            self.cut_before_tls(line);
+        if readable {
+            self.goes_on_readable(line);
         }
         self.turns(line);
+    }
+
+    /// What comes next is POP3, also after an accepted STLS.
+    fn goes_on_readable(&mut self, line: &mut Line<'_>) {
+        if std::mem::take(&mut self.response.stls) {
+            self.cut_before_tls(line);
+        }
     }
 
     pub(super) fn close(&mut self, side: Side, how: Close, at: Micros, line: &mut Line<'_>) {
@@ -181,11 +193,12 @@ impl Exchanges {
 
     /// More of the request that came last.
     fn request_more(&mut self, n: u32, run: &Run, line: &mut Line<'_>) {
-        let Some(held) = self.requests.back_mut().filter(|held| held.n == n) else {
-            return self.hold(n, run, Label::default(), line);
-        };
-        held.octets.push(run, Label::default(), &mut self.last[Side::Client as usize]);
-        self.cost += run.bytes.len();
+        if let Some(held) = self.requests.back_mut().filter(|held| held.n == n) {
+            held.octets.push(run, Label::default(), &mut self.last[Side::Client as usize]);
+            self.cost += run.bytes.len();
+        } else {
+            self.hold(n, run, Label::default(), line);
+        }
         if self.requests.len() == 1 && self.is_turn_of(n) {
             self.write_front(false, line);
         } else if self.cost > AHEAD {
@@ -227,13 +240,13 @@ impl Exchanges {
         }
     }
 
-    /// Writes the oldest request, to its end if it is whole, else what fills segments.
+    /// Writes the oldest request, to its end if it is whole, else what can be of one that goes on.
     fn write_front(&mut self, whole: bool, line: &mut Line<'_>) {
         let Some(held) = self.requests.front_mut() else { return };
         let longest = line.longest();
         loop {
             let rest = held.octets.rest();
-            if rest.is_empty() || (!whole && rest.len() <= longest) {
+            if rest.is_empty() || (!whole && rest.len() < MORE) {
                 break;
             }
             let length = rest.len().min(longest);

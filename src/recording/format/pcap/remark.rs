@@ -7,6 +7,45 @@ use crate::wire::Tls;
 /// Characters of a text from the network that a remark quotes.
 const LONGEST: usize = 200;
 
+/// The most remarks on a packet, and the octets of them after which there are no more: readers refuse a block that is
+/// too long.
+const MOST: usize = 64;
+const MOST_OCTETS: usize = 32 << 10;
+
+/// Those on the next packet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Remarks {
+    texts: Vec<String>,
+    octets: usize,
+    /// There is no room for so many.
+    more: u64,
+}
+
+impl Remarks {
+    pub(super) fn push(&mut self, text: impl FnOnce() -> String) {
+        if self.texts.len() < MOST && self.octets < MOST_OCTETS {
+            let text = text();
+            self.octets += text.len();
+            self.texts.push(text);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// All of them.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        let Self { mut texts, more, .. } = std::mem::take(self);
+        if more > 0 {
+            texts.push(format!("and {more} more"));
+        }
+        texts
+    }
+}
+
 /// A text from the network, for a person to read.
 pub(super) fn harmless(text: &str) -> String {
     let mut quoted = String::new();
@@ -58,6 +97,21 @@ mod tests {
     fn a_remark_neither_moves_a_cursor_nor_goes_on_for_ever() {
         assert_eq!(harmless("a\r\n\u{1b}[2J\u{202e}"), "a\\r\\n\\u{1b}[2J\\u{202e}");
         assert_eq!(harmless(&"x".repeat(300)), "x".repeat(200) + "...");
+    }
+
+    #[test]
+    fn a_packet_has_only_so_many_remarks() {
+        for length in [1, 1000] {
+            let mut remarks = Remarks::default();
+            for _ in 0..100_000 {
+                remarks.push(|| "x".repeat(length));
+            }
+            let texts = remarks.take();
+            let octets: usize = texts.iter().map(String::len).sum();
+            assert!(texts.len() <= MOST + 1 && octets < MOST_OCTETS + 2000, "{octets}");
+            assert_eq!(*texts.last().unwrap(), format!("and {} more", 100_001 - texts.len()));
+            assert!(remarks.is_empty() && remarks.take().is_empty());
+        }
     }
 
     #[test]

@@ -108,6 +108,7 @@ impl Session {
             Entry::Ended(end) => {
                 cutting.finish(&mut line);
                 Self::ended(end, &mut line);
+                line.finish(end.at);
             }
         }
     }
@@ -115,7 +116,7 @@ impl Session {
     /// What is plaintext in the file is no TLS, and to be shown as such it must not be at a port for TLS.
     fn tls(tls: &Tls, port_is_wanted: bool, line: &mut Line<'_>) {
         line.remark(|| remark::tls(tls));
-        if tls.readable && !line.conversation.is_shaken() && !port_is_wanted {
+        if tls.readable && !line.conversation.is_begun() && !port_is_wanted {
             let port = line.conversation.set_server_port(POP3);
             line.remark(|| format!("the server's port was {port}"));
         }
