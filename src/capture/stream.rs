@@ -11,8 +11,8 @@ use crate::wire::Micros;
 /// What a piece that waits costs beside its octets.
 const EACH: usize = 128;
 
-/// How far ahead of all that was seen of a stream an acknowledgement is believed: the peer cannot have received what
-/// was never sent, and a capture does not lose more at once of a session that is worth reading.
+/// How far ahead of all that was seen of a stream a segment or an acknowledgement is believed: the peer cannot have
+/// received what was never sent, and a capture does not lose more at once of a session that is worth reading.
 const AHEAD: u64 = 16 << 20;
 
 /// What a segment brings besides its place.
@@ -83,6 +83,8 @@ pub(super) struct Stream {
     pub(super) acked: u64,
     /// Some place of it, the greatest that was seen.
     seen: Option<u64>,
+    /// The place of the segment before, if that was not believed.
+    doubted: Option<u64>,
     /// The first that the peer asked for.
     asked: Option<u64>,
     /// The greatest place of a segment without octets.
@@ -144,6 +146,18 @@ impl Stream {
         self.asked = Some(self.asked.map_or(place, |asked| asked.min(place)));
         self.seen = self.seen.or(Some(place));
         Some(place)
+    }
+
+    /// Whether a segment may be here. Far ahead of all others it is a stray one, unless the next is there too.
+    pub(super) fn believes(&mut self, place: u64) -> bool {
+        let doubted = self.doubted.take();
+        let agrees = |other: u64| other != place && other.abs_diff(place) <= AHEAD;
+        let believed = self.next.max(self.seen).is_none_or(|far| place <= far + AHEAD);
+        if believed || doubted.is_some_and(agrees) {
+            return true;
+        }
+        self.doubted = Some(place);
+        false
     }
 
     /// A segment without octets was here.
@@ -293,6 +307,15 @@ mod tests {
         assert_eq!(told(&mut stream), "aBcdEFghI");
         assert_eq!(stream.weight(), 0);
         assert_eq!(stream.next, Some(place + 9), "past the wrap");
+    }
+
+    #[test]
+    fn a_segment_far_ahead_is_believed_with_the_next() {
+        let mut stream = Stream::default();
+        stream.begin(0);
+        let (near, far) = (stream.place(500), stream.place(0x7000_0000));
+        assert!(stream.believes(near) && !stream.believes(far) && !stream.believes(far), "seen twice");
+        assert!(stream.believes(near) && !stream.believes(far) && stream.believes(far + 5));
     }
 
     #[test]

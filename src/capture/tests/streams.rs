@@ -159,6 +159,24 @@ fn reset() {
 }
 
 #[test]
+fn a_stray_segment_is_no_gap() {
+    let mut wire = Wire::open(50000, 110);
+    wire.lines(&SESSION[..2]);
+    let far = wire.seq[1].wrapping_add(1_500_000_000);
+    let fin = Flags { fin: true, ..Flags::default() };
+    wire.send_at(Server, far, fin, b"STRAY").send_at(Server, far, fin, b"STRAY");
+    wire.lines(&SESSION[2..]).close();
+    assert_eq!(wire.told(), TOLD);
+    // Where all that follows is there, it is one.
+    let mut wire = Wire::open(50000, 110);
+    wire.lines(&SESSION[..2]);
+    wire.seq[1] = far;
+    wire.say(Server, "lost").say(Server, "x\r\n").lines(&["C: QUIT"]);
+    let told = wire.told();
+    assert_eq!(told[3..], ["1 S misses 1500000004", "1 S: x|", "1 C: QUIT|", "1 cut"]);
+}
+
+#[test]
 fn a_closed_side_and_then_a_reset() {
     let mut wire = Wire::open(50000, 110);
     wire.lines(SESSION).send(Client, Flags { fin: true, ..Flags::default() }, b"");
