@@ -40,6 +40,9 @@ impl Piece {
         let there = self.octets.len() as u64;
         let (start, end) = (from.min(there), to.min(there));
         let octets = self.octets.slice(start as usize..end as usize);
+        // A small part would keep all of it alive.
+        let small = octets.len() < self.octets.len() / 2;
+        let octets = if small { Bytes::copy_from_slice(&octets) } else { octets };
         Self { octets, cut: to - from - (end - start), ..*self }
     }
 }
@@ -307,6 +310,18 @@ mod tests {
         assert_eq!(told(&mut stream), "aBcdEFghI");
         assert_eq!(stream.weight(), 0);
         assert_eq!(stream.next, Some(place + 9), "past the wrap");
+    }
+
+    #[test]
+    fn a_part_does_not_keep_the_whole() {
+        let whole = Piece { octets: Bytes::from(vec![0; 60_000]), ..piece("") };
+        let mut stream = Stream::default();
+        stream.insert(0, &whole);
+        stream.insert(1, &whole);
+        stream.take_piece();
+        let part = stream.take_piece().unwrap();
+        let Piece { octets, .. } = whole;
+        assert!(part.octets.len() == 1 && !octets.as_ptr_range().contains(&part.octets.as_ptr()));
     }
 
     #[test]
