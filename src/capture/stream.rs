@@ -93,6 +93,8 @@ pub(super) struct Stream {
     /// The greatest place of a segment without octets.
     empty: Option<u64>,
     waiting: BTreeMap<u64, Piece>,
+    /// What of it is there, without holes: from where to where. A segment need not be held against every piece.
+    runs: BTreeMap<u64, u64>,
     /// What `waiting` costs.
     weight: usize,
     finish: Option<Mark>,
@@ -193,20 +195,35 @@ impl Stream {
             return;
         }
         self.seen = self.seen.max(Some(end));
-        // The one before may reach into it.
-        if let Some((&start, before)) = self.waiting.range(..from).next_back() {
-            from = from.max(start + before.length());
+        let mut run = from;
+        if let Some((&first, &last)) = self.runs.range(..=from).next_back().filter(|(_, last)| **last >= from) {
+            (run, from) = (first, last);
         }
         while from < end {
-            let there = self.waiting.range(from..end).next().map(|(&start, it)| (start, start + it.length()));
-            let (until, then) = there.unwrap_or((end, end));
+            let next = self.runs.range(from.max(run + 1)..=end).next();
+            let (until, then) = next.map_or((end, end), |(&first, &last)| (first, last));
             if from < until {
-                let part = piece.part(from - place, until - place);
-                self.weight += part.octets.len() + EACH;
-                self.waiting.insert(from, part);
+                self.wait(from, piece.part(from - place, until - place));
             }
+            self.runs.remove(&until);
+            self.runs.insert(run, then);
             from = then;
         }
+    }
+
+    fn wait(&mut self, place: u64, part: Piece) {
+        self.weight += part.octets.len() + EACH;
+        self.waiting.insert(place, part);
+    }
+
+    fn pop(&mut self) -> Option<(u64, Piece)> {
+        let (place, piece) = self.waiting.pop_first()?;
+        self.weight -= piece.octets.len() + EACH;
+        let rest = place + piece.length();
+        if let Some((_, end)) = self.runs.pop_first().filter(|(_, end)| rest < *end) {
+            self.runs.insert(rest, end);
+        }
+        Some((place, piece))
     }
 
     /// A FIN behind the octets at this place.
@@ -244,8 +261,7 @@ impl Stream {
 
     /// Takes the piece that comes next.
     pub(super) fn take_piece(&mut self) -> Option<Piece> {
-        let (place, piece) = self.waiting.pop_first()?;
-        self.weight -= piece.octets.len() + EACH;
+        let (place, piece) = self.pop()?;
         self.next = Some(place + piece.length());
         Some(piece)
     }
@@ -256,6 +272,7 @@ impl Stream {
         self.finished = true;
         self.next = self.next.max(Some(mark.place + 1));
         self.waiting.clear();
+        self.runs.clear();
         self.weight = 0;
         Some(mark)
     }
@@ -273,10 +290,9 @@ impl Stream {
     }
 
     fn forget_before(&mut self, first: u64) {
-        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() < first) {
-            let place = *entry.key();
-            let piece = entry.remove();
-            self.weight -= piece.octets.len() + EACH;
+        while self.waiting.first_key_value().is_some_and(|(&place, _)| place < first)
+            && let Some((place, piece)) = self.pop()
+        {
             self.insert(place, &piece);
         }
     }
@@ -310,6 +326,28 @@ mod tests {
         assert_eq!(told(&mut stream), "aBcdEFghI");
         assert_eq!(stream.weight(), 0);
         assert_eq!(stream.next, Some(place + 9), "past the wrap");
+    }
+
+    #[test]
+    fn pieces_that_meet_are_one_run() {
+        let mut stream = Stream::default();
+        stream.begin(0);
+        let place = stream.next.unwrap() + 1;
+        for at in (0..1000).step_by(2) {
+            stream.insert(place + at, &piece("x"));
+        }
+        assert_eq!(stream.runs.len(), 500);
+        // As a snap length cuts it.
+        let cut = Piece { cut: 999, ..piece("y") };
+        stream.insert(place, &cut);
+        assert_eq!(stream.runs, BTreeMap::from([(place, place + 1000)]));
+        let weight = stream.weight();
+        stream.insert(place, &cut);
+        assert_eq!((stream.weight(), stream.waiting.len()), (weight, 1000));
+        for left in (0..1000).rev() {
+            stream.take_piece();
+            assert_eq!((stream.waiting.len(), stream.runs.len()), (left, usize::from(left > 0)));
+        }
     }
 
     #[test]
