@@ -234,10 +234,11 @@ impl Stream {
         }
     }
 
-    /// A RST, if it is near enough to be believed.
+    /// A RST, if it is near enough to be believed. One behind what is awaited is void (RFC 9293 section 3.10.7.4), but
+    /// for the place of the FIN, from which some send it.
     pub(super) fn reset(&mut self, mut mark: Mark) {
         if let Some(next) = self.next {
-            if mark.place.abs_diff(next) > AHEAD {
+            if mark.place + u64::from(self.finished) < next || mark.place > next + AHEAD {
                 return;
             }
             mark.place = mark.place.max(next);

@@ -151,6 +151,7 @@ fn reset() {
     wire.lines(SESSION);
     let rst = Flags { rst: true, ..Flags::default() };
     wire.send_at(Client, wire.seq[0].wrapping_add(1 << 30), rst, b"");
+    wire.send_at(Server, wire.seq[1].wrapping_sub(4), rst, b"");
     wire.send(Client, rst, b"");
     wire.send(Server, Flags::default(), b"late");
     let mut told = TOLD[..6].to_vec();
@@ -183,6 +184,12 @@ fn a_closed_side_and_then_a_reset() {
     wire.send(Server, Flags { rst: true, ..Flags::default() }, b"");
     let mut told = TOLD[..7].to_vec();
     told.extend(["1 S Reset", "1 ended by C Finished"]);
+    assert_eq!(wire.told(), told);
+    // From the place of the FIN.
+    let mut wire = Wire::open(50000, 110);
+    wire.lines(SESSION).send(Client, Flags { fin: true, ..Flags::default() }, b"");
+    wire.send_at(Client, wire.seq[0].wrapping_sub(1), Flags { rst: true, ..Flags::default() }, b"");
+    told[7] = "1 C Reset";
     assert_eq!(wire.told(), told);
 }
 
