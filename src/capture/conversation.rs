@@ -98,9 +98,13 @@ impl Conversation {
         if segment.syn {
             self.begin(side, segment);
         }
-        let ack = segment.ack.and_then(|ack| self.streams[side.other() as usize].acknowledge(ack));
         let stream = &mut self.streams[side as usize];
         let place = stream.place(segment.seq.wrapping_add(segment.syn.into()));
+        if !stream.believes(place) {
+            return;
+        }
+        let ack = segment.ack.and_then(|ack| self.streams[side.other() as usize].acknowledge(ack));
+        let stream = &mut self.streams[side as usize];
         let order = self.frames;
         if segment.length > 0 {
             let cut = (segment.length - segment.payload.len()) as u64;

@@ -11,8 +11,8 @@ use crate::wire::Micros;
 /// What a piece that waits costs beside its octets.
 const EACH: usize = 128;
 
-/// How far ahead of all that was seen of a stream an acknowledgement is believed: the peer cannot have received what
-/// was never sent, and a capture does not lose more at once of a session that is worth reading.
+/// How far ahead of all that was seen of a stream a segment or an acknowledgement is believed: the peer cannot have
+/// received what was never sent, and a capture does not lose more at once of a session that is worth reading.
 const AHEAD: u64 = 16 << 20;
 
 /// What a segment brings besides its place.
@@ -40,6 +40,9 @@ impl Piece {
         let there = self.octets.len() as u64;
         let (start, end) = (from.min(there), to.min(there));
         let octets = self.octets.slice(start as usize..end as usize);
+        // A small part would keep all of it alive.
+        let small = octets.len() < self.octets.len() / 2;
+        let octets = if small { Bytes::copy_from_slice(&octets) } else { octets };
         Self { octets, cut: to - from - (end - start), ..*self }
     }
 }
@@ -83,11 +86,15 @@ pub(super) struct Stream {
     pub(super) acked: u64,
     /// Some place of it, the greatest that was seen.
     seen: Option<u64>,
+    /// The place of the segment before, if that was not believed.
+    doubted: Option<u64>,
     /// The first that the peer asked for.
     asked: Option<u64>,
     /// The greatest place of a segment without octets.
     empty: Option<u64>,
     waiting: BTreeMap<u64, Piece>,
+    /// What of it is there, without holes: from where to where. A segment need not be held against every piece.
+    runs: BTreeMap<u64, u64>,
     /// What `waiting` costs.
     weight: usize,
     finish: Option<Mark>,
@@ -146,6 +153,18 @@ impl Stream {
         Some(place)
     }
 
+    /// Whether a segment may be here. Far ahead of all others it is a stray one, unless the next is there too.
+    pub(super) fn believes(&mut self, place: u64) -> bool {
+        let doubted = self.doubted.take();
+        let agrees = |other: u64| other != place && other.abs_diff(place) <= AHEAD;
+        let believed = self.next.max(self.seen).is_none_or(|far| place <= far + AHEAD);
+        if believed || doubted.is_some_and(agrees) {
+            return true;
+        }
+        self.doubted = Some(place);
+        false
+    }
+
     /// A segment without octets was here.
     pub(super) fn touch(&mut self, place: u64) {
         self.empty = self.empty.max(Some(place));
@@ -176,20 +195,35 @@ impl Stream {
             return;
         }
         self.seen = self.seen.max(Some(end));
-        // The one before may reach into it.
-        if let Some((&start, before)) = self.waiting.range(..from).next_back() {
-            from = from.max(start + before.length());
+        let mut run = from;
+        if let Some((&first, &last)) = self.runs.range(..=from).next_back().filter(|(_, last)| **last >= from) {
+            (run, from) = (first, last);
         }
         while from < end {
-            let there = self.waiting.range(from..end).next().map(|(&start, it)| (start, start + it.length()));
-            let (until, then) = there.unwrap_or((end, end));
+            let next = self.runs.range(from.max(run + 1)..=end).next();
+            let (until, then) = next.map_or((end, end), |(&first, &last)| (first, last));
             if from < until {
-                let part = piece.part(from - place, until - place);
-                self.weight += part.octets.len() + EACH;
-                self.waiting.insert(from, part);
+                self.wait(from, piece.part(from - place, until - place));
             }
+            self.runs.remove(&until);
+            self.runs.insert(run, then);
             from = then;
         }
+    }
+
+    fn wait(&mut self, place: u64, part: Piece) {
+        self.weight += part.octets.len() + EACH;
+        self.waiting.insert(place, part);
+    }
+
+    fn pop(&mut self) -> Option<(u64, Piece)> {
+        let (place, piece) = self.waiting.pop_first()?;
+        self.weight -= piece.octets.len() + EACH;
+        let rest = place + piece.length();
+        if let Some((_, end)) = self.runs.pop_first().filter(|(_, end)| rest < *end) {
+            self.runs.insert(rest, end);
+        }
+        Some((place, piece))
     }
 
     /// A FIN behind the octets at this place.
@@ -200,10 +234,11 @@ impl Stream {
         }
     }
 
-    /// A RST, if it is near enough to be believed.
+    /// A RST, if it is near enough to be believed. One behind what is awaited is void (RFC 9293 section 3.10.7.4), but
+    /// for the place of the FIN, from which some send it.
     pub(super) fn reset(&mut self, mut mark: Mark) {
         if let Some(next) = self.next {
-            if mark.place.abs_diff(next) > AHEAD {
+            if mark.place + u64::from(self.finished) < next || mark.place > next + AHEAD {
                 return;
             }
             mark.place = mark.place.max(next);
@@ -227,8 +262,7 @@ impl Stream {
 
     /// Takes the piece that comes next.
     pub(super) fn take_piece(&mut self) -> Option<Piece> {
-        let (place, piece) = self.waiting.pop_first()?;
-        self.weight -= piece.octets.len() + EACH;
+        let (place, piece) = self.pop()?;
         self.next = Some(place + piece.length());
         Some(piece)
     }
@@ -239,6 +273,7 @@ impl Stream {
         self.finished = true;
         self.next = self.next.max(Some(mark.place + 1));
         self.waiting.clear();
+        self.runs.clear();
         self.weight = 0;
         Some(mark)
     }
@@ -256,10 +291,9 @@ impl Stream {
     }
 
     fn forget_before(&mut self, first: u64) {
-        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() < first) {
-            let place = *entry.key();
-            let piece = entry.remove();
-            self.weight -= piece.octets.len() + EACH;
+        while self.waiting.first_key_value().is_some_and(|(&place, _)| place < first)
+            && let Some((place, piece)) = self.pop()
+        {
             self.insert(place, &piece);
         }
     }
@@ -293,6 +327,49 @@ mod tests {
         assert_eq!(told(&mut stream), "aBcdEFghI");
         assert_eq!(stream.weight(), 0);
         assert_eq!(stream.next, Some(place + 9), "past the wrap");
+    }
+
+    #[test]
+    fn pieces_that_meet_are_one_run() {
+        let mut stream = Stream::default();
+        stream.begin(0);
+        let place = stream.next.unwrap() + 1;
+        for at in (0..1000).step_by(2) {
+            stream.insert(place + at, &piece("x"));
+        }
+        assert_eq!(stream.runs.len(), 500);
+        // As a snap length cuts it.
+        let cut = Piece { cut: 999, ..piece("y") };
+        stream.insert(place, &cut);
+        assert_eq!(stream.runs, BTreeMap::from([(place, place + 1000)]));
+        let weight = stream.weight();
+        stream.insert(place, &cut);
+        assert_eq!((stream.weight(), stream.waiting.len()), (weight, 1000));
+        for left in (0..1000).rev() {
+            stream.take_piece();
+            assert_eq!((stream.waiting.len(), stream.runs.len()), (left, usize::from(left > 0)));
+        }
+    }
+
+    #[test]
+    fn a_part_does_not_keep_the_whole() {
+        let whole = Piece { octets: Bytes::from(vec![0; 60_000]), ..piece("") };
+        let mut stream = Stream::default();
+        stream.insert(0, &whole);
+        stream.insert(1, &whole);
+        stream.take_piece();
+        let part = stream.take_piece().unwrap();
+        let Piece { octets, .. } = whole;
+        assert!(part.octets.len() == 1 && !octets.as_ptr_range().contains(&part.octets.as_ptr()));
+    }
+
+    #[test]
+    fn a_segment_far_ahead_is_believed_with_the_next() {
+        let mut stream = Stream::default();
+        stream.begin(0);
+        let (near, far) = (stream.place(500), stream.place(0x7000_0000));
+        assert!(stream.believes(near) && !stream.believes(far) && !stream.believes(far), "seen twice");
+        assert!(stream.believes(near) && !stream.believes(far) && stream.believes(far + 5));
     }
 
     #[test]

@@ -151,11 +151,30 @@ fn reset() {
     wire.lines(SESSION);
     let rst = Flags { rst: true, ..Flags::default() };
     wire.send_at(Client, wire.seq[0].wrapping_add(1 << 30), rst, b"");
+    wire.send_at(Server, wire.seq[1].wrapping_sub(4), rst, b"");
     wire.send(Client, rst, b"");
     wire.send(Server, Flags::default(), b"late");
     let mut told = TOLD[..6].to_vec();
     told.extend(["1 C Reset", "1 ended by C Reset"]);
     assert_eq!(wire.told(), told);
+}
+
+#[test]
+fn a_stray_segment_is_no_gap() {
+    let mut wire = Wire::open(50000, 110);
+    wire.lines(&SESSION[..2]);
+    let far = wire.seq[1].wrapping_add(1_500_000_000);
+    let fin = Flags { fin: true, ..Flags::default() };
+    wire.send_at(Server, far, fin, b"STRAY").send_at(Server, far, fin, b"STRAY");
+    wire.lines(&SESSION[2..]).close();
+    assert_eq!(wire.told(), TOLD);
+    // Where all that follows is there, it is one.
+    let mut wire = Wire::open(50000, 110);
+    wire.lines(&SESSION[..2]);
+    wire.seq[1] = far;
+    wire.say(Server, "lost").say(Server, "x\r\n").lines(&["C: QUIT"]);
+    let told = wire.told();
+    assert_eq!(told[3..], ["1 S misses 1500000004", "1 S: x|", "1 C: QUIT|", "1 cut"]);
 }
 
 #[test]
@@ -165,6 +184,12 @@ fn a_closed_side_and_then_a_reset() {
     wire.send(Server, Flags { rst: true, ..Flags::default() }, b"");
     let mut told = TOLD[..7].to_vec();
     told.extend(["1 S Reset", "1 ended by C Finished"]);
+    assert_eq!(wire.told(), told);
+    // From the place of the FIN.
+    let mut wire = Wire::open(50000, 110);
+    wire.lines(SESSION).send(Client, Flags { fin: true, ..Flags::default() }, b"");
+    wire.send_at(Client, wire.seq[0].wrapping_sub(1), Flags { rst: true, ..Flags::default() }, b"");
+    told[7] = "1 C Reset";
     assert_eq!(wire.told(), told);
 }
 
