@@ -196,7 +196,8 @@ impl Stream {
         }
         self.seen = self.seen.max(Some(end));
         let mut run = from;
-        if let Some((&first, &last)) = self.runs.range(..=from).next_back().filter(|(_, last)| **last >= from) {
+        if let Some((&first, &last)) = self.runs.range(..=from).next_back().filter(|(_, last)| **last >= from)
+        {
             (run, from) = (first, last);
         }
         while from < end {

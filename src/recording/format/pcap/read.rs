@@ -15,6 +15,9 @@ use crate::wire::{Arrivals, Close, Micros, Run, Side};
 /// What a recording that was made of a capture names as its maker.
 const GENERATOR: &str = concat!("poptape ", env!("CARGO_PKG_VERSION"));
 
+/// The port of POP3 in TLS (RFC 8314 section 7.1).
+const POP3S: u16 = 995;
+
 /// See [`super::Format::read`].
 pub(super) fn read(
     kind: Kind,
@@ -86,7 +89,7 @@ impl Sessions<'_, '_> {
                     started: DateTime::from_timestamp_nanos(at),
                     client: client.to_string(),
                     listener: server.to_string(),
-                    upstream: format!("pop3://{server}"),
+                    upstream: format!("{}://{server}", if server.port() == POP3S { "pop3s" } else { "pop3" }),
                     server: Some(server.to_string()),
                     secrets: self.reading.secrets,
                     origin: Some(self.reading.name.clone().unwrap_or_else(|| "a capture".to_owned())),
