@@ -149,7 +149,9 @@ impl Follower {
             *waiting -= conversation.weight() + session.weight();
             conversation.give_up_waiting(seen);
             state = tell(conversation, session, seen, &mut told)?;
-            session.let_pass();
+            if state == State::Open {
+                state = session.let_go(conversation, &mut told)?;
+            }
             *waiting += conversation.weight() + session.weight();
         }
         if state != State::Open {

@@ -94,8 +94,8 @@ impl Session {
     }
 
     /// What is held, in octets.
-    pub(super) const fn weight(&self) -> usize {
-        self.weight
+    pub(super) fn weight(&self) -> usize {
+        self.weight + self.tap.as_ref().map_or(0, |tap| tap.weight())
     }
 
     /// What the handshake says. It is there before any octets.
@@ -106,8 +106,18 @@ impl Session {
         }
     }
 
-    /// Does not hold any longer what it holds.
-    pub(super) fn let_pass(&mut self) {
+    /// Does not hold any longer what it holds, nor what TLS does.
+    pub(super) fn let_go(&mut self, of: &Conversation, told: &mut Told<'_, '_>) -> io::Result<State> {
+        let mut seen = Vec::new();
+        if let Some(tap) = &mut self.tap {
+            tap.let_go(self.latest, &mut |out| seen.push(of_tls(out)));
+        }
+        let state = self.clear_all(of, seen, told)?;
+        self.let_pass();
+        Ok(state)
+    }
+
+    fn let_pass(&mut self) {
         for saw in self.held.drain(..) {
             if let Saw::Octets(_, _, octets) = saw {
                 self.passed += octets.len() as u64;
@@ -137,26 +147,26 @@ impl Session {
         if self.tap.is_none() {
             return self.clear(of, saw, told);
         }
-        let mut state = State::Open;
-        for saw in self.through_tap(saw, told.keys) {
-            if state == State::Open {
-                state = self.clear(of, saw, told)?;
+        let seen = self.through_tap(saw, told.keys);
+        self.clear_all(of, seen, told)
+    }
+
+    fn clear_all(&mut self, of: &Conversation, seen: Vec<Saw>, told: &mut Told<'_, '_>) -> io::Result<State> {
+        self.tls |= self.tap.is_some() && seen.iter().any(|saw| matches!(saw, Saw::Tls(_)));
+        for saw in seen {
+            let state = self.clear(of, saw, told)?;
+            if state != State::Open {
+                return Ok(state);
             }
         }
-        Ok(state)
+        Ok(State::Open)
     }
 
     /// What TLS makes of it.
     fn through_tap(&mut self, saw: Saw, keys: &KeyLog) -> Vec<Saw> {
         let mut seen = Vec::new();
         let Some(tap) = &mut self.tap else { return vec![saw] };
-        let mut out = |out| {
-            seen.push(match out {
-                Out::Started(tls) => Saw::Tls(tls),
-                Out::Plain(side, at, octets) | Out::Opaque(side, at, octets) => Saw::Octets(side, at, octets),
-                Out::Note(at, kind, text) => Saw::Note(at, kind, text),
-            });
-        };
+        let mut out = |out| seen.push(of_tls(out));
         match &saw {
             Saw::Octets(side, at, octets) => tap.octets(keys, *side, *at, octets, &mut out),
             Saw::Missing(side, octets) => tap.missing(*side, *octets, self.latest, &mut out),
@@ -173,11 +183,11 @@ impl Session {
             }
             _ => {}
         }
-        self.tls |= seen.iter().any(|saw| matches!(saw, Saw::Tls(_)));
+        let started = self.tls || seen.iter().any(|saw| matches!(saw, Saw::Tls(_)));
         match saw {
             Saw::Octets(..) => {}
             // The handshake is not told, so neither is what is not there of it.
-            Saw::Missing(..) if !self.tls => {}
+            Saw::Missing(..) if !started => {}
             other => seen.push(other),
         }
         seen
@@ -311,6 +321,14 @@ fn ends_in_stls(tail: &[u8]) -> bool {
     let Some(lines) = tail.strip_suffix(b"\n") else { return false };
     let last = memchr::memrchr(b'\n', lines).map_or(0, |before| before + 1);
     Command::parse(lines[last..].trim_ascii_end()).keyword == Keyword::Stls
+}
+
+fn of_tls(out: Out) -> Saw {
+    match out {
+        Out::Started(tls) => Saw::Tls(tls),
+        Out::Plain(side, at, octets) | Out::Opaque(side, at, octets) => Saw::Octets(side, at, octets),
+        Out::Note(at, kind, text) => Saw::Note(at, kind, text),
+    }
 }
 
 fn turned(saw: Saw) -> Saw {

@@ -2,7 +2,7 @@
 
 use super::wire::{Flags, Wire, seen};
 use crate::capture::{Capture, Frame, Options, WINDOW};
-use crate::wire::Side::Server;
+use crate::wire::Side::{Client, Server};
 
 #[test]
 fn a_hundred_thousand_connections_through_a_hundred() {
@@ -50,6 +50,30 @@ fn a_hole_that_nothing_fills_holds_up_a_window() {
         assert!(capture.follower.waits() <= WINDOW);
     }
     assert_eq!(octets, 200 * payload.len() + "+OK ready\r\n".len());
+}
+
+#[test]
+fn what_tls_holds_counts() {
+    let mut capture = Capture::new(Options::default());
+    let mut first = vec![22, 3, 3, 0x40, 0, 1, 0xff, 0xff, 0xff];
+    first.resize(60_000, 0);
+    first[16389..16394].copy_from_slice(&[22, 3, 3, 0x40, 0]);
+    first[32778..32783].copy_from_slice(&[22, 3, 3, 0x40, 0]);
+    first[49167..49172].copy_from_slice(&[22, 3, 3, 0x40, 0]);
+    let mut most = 0;
+    for number in 0..1500 {
+        let mut wire = Wire::open(10_000 + number, 9999);
+        wire.send(Client, Flags::default(), &first);
+        for shot in &wire.shots {
+            let frame = Frame { at: shot.at, link: 1, octets: &shot.octets, length: shot.length };
+            capture.frame(&frame, &mut |_, _| Ok(())).unwrap();
+        }
+        most = most.max(capture.follower.waits());
+        assert!(capture.follower.waits() <= 64 << 20);
+    }
+    assert!(most > 60 << 20, "it is held at all: {most}");
+    capture.finish(&mut |_, _| Ok(())).unwrap();
+    assert_eq!(capture.follower.waits(), 0);
 }
 
 #[test]

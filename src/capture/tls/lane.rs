@@ -72,6 +72,11 @@ impl Lane {
         self.octets.extend_from_slice(octets);
     }
 
+    /// What waits, in octets.
+    pub(super) fn weight(&self) -> usize {
+        self.octets.len()
+    }
+
     /// So many octets are missing.
     pub(super) fn missing(&mut self, octets: u64) {
         let from = self.octets.len();

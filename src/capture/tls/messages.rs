@@ -37,6 +37,11 @@ pub(super) struct Messages {
 }
 
 impl Messages {
+    /// What is kept, in octets.
+    pub(super) const fn weight(&self) -> usize {
+        self.body.len()
+    }
+
     /// Takes the next octets; gives the messages that end in them.
     pub(super) fn add(&mut self, mut octets: &[u8]) -> Vec<Message> {
         let mut whole = Vec::new();

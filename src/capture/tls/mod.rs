@@ -96,6 +96,26 @@ impl Tap {
         Self { stage: Stage::Watching(Box::default()), held: Vec::new(), size: 0, before: 0 }
     }
 
+    /// What is held, in octets.
+    pub fn weight(&self) -> usize {
+        self.size
+            + match &self.stage {
+                Stage::Watching(watch) => watch.weight(),
+                // What was opened so far is less than what is held for it.
+                Stage::Proving(session, ..) => session.weight() + self.size,
+                Stage::Reading(session) => session.weight(),
+                Stage::Opaque => 0,
+            }
+    }
+
+    /// Holds nothing any longer: what is not decided is given as it is.
+    pub fn let_go(&mut self, at: Micros, out: &mut dyn FnMut(Out)) {
+        self.conclude(at, out);
+        if let Stage::Reading(session) = &mut self.stage {
+            session.let_go(at, out);
+        }
+    }
+
     /// Takes the next octets of a side. The key log is asked when application data begins.
     pub fn octets(&mut self, keys: &KeyLog, side: Side, at: Micros, octets: &[u8], out: &mut dyn FnMut(Out)) {
         let copy = || Bytes::copy_from_slice(octets);
@@ -137,14 +157,19 @@ impl Tap {
 
     /// A side ended its direction: what is left of it is no whole record.
     pub fn close(&mut self, side: Side, at: Micros, out: &mut dyn FnMut(Out)) {
+        self.conclude(at, out);
+        if let Stage::Reading(session) = &mut self.stage {
+            session.close(side, at, out);
+        }
+    }
+
+    /// Decides by what there is.
+    fn conclude(&mut self, at: Micros, out: &mut dyn FnMut(Out)) {
         if let Stage::Watching(watch) = &self.stage {
             let facts = watch.facts(self.before);
             self.give_up(facts, out);
         }
         self.judge(at, true, out);
-        if let Stage::Reading(session) = &mut self.stage {
-            session.close(side, at, out);
-        }
     }
 
     fn hold(&mut self, piece: Held, size: usize) {

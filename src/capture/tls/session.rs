@@ -70,6 +70,22 @@ impl Session {
         self.client.lane.is_last() && self.server.lane.is_last()
     }
 
+    /// What waits for the rest of its record or is looked through, in octets.
+    pub(super) fn weight(&self) -> usize {
+        [&self.client, &self.server].map(|half| half.lane.weight() + half.messages.weight()).iter().sum()
+    }
+
+    /// Waits for nothing any more: a side of which something waits stays closed from here on.
+    pub(super) fn let_go(&mut self, at: Micros, out: &mut dyn FnMut(Out)) {
+        for side in [Side::Client, Side::Server] {
+            if self.half(side).lane.weight() > 0 {
+                self.half(side).lane.give_up();
+                self.hopeless(side, at, out);
+                self.steps(side, at, out);
+            }
+        }
+    }
+
     /// The next octets of a side.
     pub(super) fn octets(&mut self, side: Side, at: Micros, octets: &[u8], out: &mut dyn FnMut(Out)) {
         self.half(side).lane.add(octets);
@@ -120,13 +136,15 @@ impl Session {
                 }
                 Step::Lost | Step::Hopeless if self.proof == Proof::Open => self.proof = Proof::Refuted,
                 Step::Passed | Step::Early | Step::Lost => {}
-                Step::Hopeless => {
-                    let text = format!("what the {name} sends under TLS can no longer be decrypted");
-                    out(Out::Note(at, "tls-undecrypted", text));
-                }
+                Step::Hopeless => self.hopeless(side, at, out),
                 Step::Opaque(octets) => out(Out::Opaque(side, at, octets)),
             }
         }
+    }
+
+    fn hopeless(&self, side: Side, at: Micros, out: &mut dyn FnMut(Out)) {
+        let text = format!("what the {} sends under TLS can no longer be decrypted", side.name());
+        out(Out::Note(at, "tls-undecrypted", text));
     }
 
     fn opened(&mut self, side: Side, at: Micros, opened: Opened, out: &mut dyn FnMut(Out)) {

@@ -48,6 +48,11 @@ impl Watch {
         self.half(side).octets.extend_from_slice(octets);
     }
 
+    /// What is kept of it, in octets.
+    pub(super) fn weight(&self) -> usize {
+        [&self.client, &self.server].map(|half| half.octets.len() + half.messages.weight()).iter().sum()
+    }
+
     /// What both agreed on, once it is known.
     pub(super) const fn hellos(&self) -> Option<(&ClientHello, &ServerHello)> {
         match (&self.client_hello, &self.server_hello) {
