@@ -77,9 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         (_, Some(format)) => whole_file(output, new_file, |file| source.stream(format, output, file)),
         _ if is_folder(output) => filled_folder(output, &[], || source.recordings(&Json, output)),
         _ => Err(Failure::usage(format!(
-            "cannot tell from the name {} what to write: it must end in {}.md, .raw/, .eml/ or /",
+            "cannot tell from the name {} what to write: it must end in .{}, .md, .raw/, .eml/ or /",
             output.display(),
-            FORMATS.iter().map(|format| format!(".{}, ", format.extension())).collect::<String>(),
+            FORMATS.iter().map(|format| format.extension()).collect::<Vec<_>>().join(", ."),
         ))),
     }
 }

@@ -133,7 +133,7 @@ fn several_sessions_go_to_a_folder_and_one_to_a_file() {
     for name in ["none.raw/", "none.eml/", "none/"] {
         assert_eq!(run(&["convert", "README.md", &at(name)]).status.code(), Some(2), "{name}");
     }
-    assert_eq!(recordings(folder.path()), [PathBuf::new(); 0], "something is left");
+    assert!(recordings(folder.path()).is_empty(), "something is left");
 
     let made = run(&["convert", SAMPLE, &at("all/")]);
     assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));

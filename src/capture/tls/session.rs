@@ -80,7 +80,7 @@ impl Session {
         for side in [Side::Client, Side::Server] {
             if self.half(side).lane.weight() > 0 {
                 self.half(side).lane.give_up();
-                self.hopeless(side, at, out);
+                Self::hopeless(side, at, out);
                 self.steps(side, at, out);
             }
         }
@@ -136,13 +136,13 @@ impl Session {
                 }
                 Step::Lost | Step::Hopeless if self.proof == Proof::Open => self.proof = Proof::Refuted,
                 Step::Passed | Step::Early | Step::Lost => {}
-                Step::Hopeless => self.hopeless(side, at, out),
+                Step::Hopeless => Self::hopeless(side, at, out),
                 Step::Opaque(octets) => out(Out::Opaque(side, at, octets)),
             }
         }
     }
 
-    fn hopeless(&self, side: Side, at: Micros, out: &mut dyn FnMut(Out)) {
+    fn hopeless(side: Side, at: Micros, out: &mut dyn FnMut(Out)) {
         let text = format!("what the {} sends under TLS can no longer be decrypted", side.name());
         out(Out::Note(at, "tls-undecrypted", text));
     }
