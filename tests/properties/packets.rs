@@ -27,14 +27,14 @@ fn session(rest: &[(Side, Vec<u8>)]) -> Vec<(Side, Vec<u8>)> {
 }
 
 /// Entries in a format and back.
-fn through(format: &str, segments: Segments, entries: &[Entry]) -> Vec<Entry> {
+fn through(format: &str, segments: Segments, entries: &[Entry], secrets: Secrets) -> Vec<Entry> {
     let format = named(format).unwrap();
     let mut writer = format.writer(&Writing { segments, ..Writing::default() });
     let mut file = Vec::new();
     for entry in entries {
         writer.take(1, entry, &mut file);
     }
-    let reading = Reading { secrets: Secrets::Keep, ..Reading::default() };
+    let reading = Reading { secrets, ..Reading::default() };
     let mut back = Vec::new();
     let summary = play(format, &mut &file[..], &reading, &mut |session, entry| {
         assert_eq!(session, 1);
@@ -45,12 +45,22 @@ fn through(format: &str, segments: Segments, entries: &[Entry]) -> Vec<Entry> {
     back
 }
 
-/// From JSON to packets and on to JSON: what the last one holds.
-fn around(format: &str, segments: Segments, live: &[Event]) -> (Vec<Event>, Vec<Event>) {
-    let first = through("json", segments, &entries(live, Secrets::Keep));
-    let packets = through(format, segments, &first);
-    let last = through("json", segments, &packets);
+/// From JSON to packets, which are read with or without masking, and on to JSON: what the last one holds.
+fn around(
+    format: &str,
+    segments: Segments,
+    live: &[Event],
+    live_secrets: Secrets,
+    reading: Secrets,
+) -> (Vec<Event>, Vec<Event>) {
+    let first = through("json", segments, &entries(live, live_secrets), reading);
+    let packets = through(format, segments, &first, reading);
+    let last = through("json", segments, &packets, reading);
     (events(&first), events(&last))
+}
+
+const fn secrets(redact: bool) -> Secrets {
+    if redact { Secrets::Redact } else { Secrets::Keep }
 }
 
 proptest! {
@@ -58,10 +68,15 @@ proptest! {
 
     /// Every octet, in order, whatever is said.
     #[test]
-    fn packets_keep_every_octet(lines in lines(), cuts in cuts(), ng in any::<bool>()) {
-        let live = dissect(&cut(&session(&lines), &cuts), Secrets::Keep);
+    fn packets_keep_every_octet(
+        lines in lines(),
+        cuts in cuts(),
+        ng in any::<bool>(),
+        redact in any::<bool>(),
+    ) {
+        let live = dissect(&cut(&session(&lines), &cuts), secrets(redact));
         let format = if ng { "pcapng" } else { "pcap" };
-        let (first, last) = around(format, Segments::Wireshark, &live);
+        let (first, last) = around(format, Segments::Wireshark, &live, secrets(redact), Secrets::Keep);
         for side in [C, S] {
             prop_assert!(stream(&first, side).0 == stream(&last, side).0, "{side:?}");
         }
@@ -72,7 +87,7 @@ proptest! {
     fn recorded_segments_keep_every_arrival(lines in lines(), cuts in cuts(), ng in any::<bool>()) {
         let live = dissect(&cut(&session(&lines), &cuts), Secrets::Keep);
         let format = if ng { "pcapng" } else { "pcap" };
-        let (first, last) = around(format, Segments::Recorded, &live);
+        let (first, last) = around(format, Segments::Recorded, &live, Secrets::Keep, Secrets::Keep);
         for side in [C, S] {
             let (expected, found) = (stream(&first, side), stream(&last, side));
             prop_assert!(expected.0 == found.0, "{side:?}");
@@ -86,16 +101,20 @@ proptest! {
         cuts in cuts(),
         order in prop::collection::vec(0usize..SCENES.len(), 0..12),
         recorded in any::<bool>(),
+        redact in any::<bool>(),
     ) {
+        let secrets = secrets(redact);
         let scenes = order.iter().flat_map(|&scene| SCENES[scene]);
         let rest: Vec<_> = scenes.map(|(side, line)| (*side, line.as_bytes().to_vec())).collect();
-        let live = dissect(&cut(&session(&rest), &cuts), Secrets::Keep);
+        let live = dissect(&cut(&session(&rest), &cuts), secrets);
         let segments = if recorded { Segments::Recorded } else { Segments::Wireshark };
-        let (_, last) = around("pcapng", segments, &live);
+        let (_, last) = around("pcapng", segments, &live, secrets, secrets);
         let untimed = |events: &[Event]| {
             let mut all = exchanges(events);
             for exchange in &mut all {
                 (exchange.at, exchange.took, exchange.replied) = (0, None, None);
+                // What a masked payload said is beside it in JSON, and nowhere in packets.
+                (exchange.asked_step, exchange.reply_step) = (None, None);
             }
             all
         };
@@ -115,7 +134,7 @@ fn a_session_from_the_middle_comes_back_as_one() {
     }
     dissector.finish(out);
     for (format, segments) in [("pcap", Segments::Wireshark), ("pcapng", Segments::Recorded)] {
-        let back = through(format, segments, &entries(&live, Secrets::Keep));
+        let back = through(format, segments, &entries(&live, Secrets::Keep), Secrets::Keep);
         assert_eq!(events(&back), live, "{format}");
     }
 }
@@ -139,7 +158,7 @@ fn ends_come_back_as_they_were() {
         }
         let (unknown, outer) = Default::default();
         all.push(Entry::Ended(Box::new(End { at: 2000, by, how: ended, unknown, outer })));
-        let back = through("pcapng", Segments::Wireshark, &all);
+        let back = through("pcapng", Segments::Wireshark, &all, Secrets::Keep);
         let closes = |all: &[Entry]| -> Vec<Entry> {
             all.iter().filter(|entry| matches!(entry, Entry::Closed { .. })).cloned().collect()
         };

@@ -153,7 +153,8 @@ pub trait Format: Sync {
 }
 
 /// Every format.
-pub static FORMATS: &[&dyn Format] = &[&json::Json, &pcap::Pcap, &pcap::Pcapng, &transcript::Transcript];
+pub static FORMATS: &[&dyn Format] =
+    &[&json::Json, &pcap::Kind::Pcap, &pcap::Kind::Pcapng, &transcript::Transcript];
 
 /// The format with this name.
 pub fn named(name: &str) -> Option<&'static dyn Format> {

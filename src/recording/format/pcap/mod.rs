@@ -6,8 +6,8 @@
 //!         -> packet: headers, checksums -> file: records or blocks
 //! ```
 //!
-//! `read` hands frames of any capture to `crate::capture` and makes records of the sessions that it finds. [`Pcapng`]
-//! holds what the older [`Pcap`] cannot: nanoseconds, names, remarks.
+//! `read` hands frames of any capture to `crate::capture` and makes records of the sessions that it finds. [`Kind::Pcapng`]
+//! holds what the older [`Kind::Pcap`] cannot: nanoseconds, names, remarks.
 
 mod pieces;
 mod frames;
@@ -40,36 +40,38 @@ pub enum Segments {
     Recorded,
 }
 
-/// What is told apart between the two.
+/// The two kinds of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
+    /// The classic file: microseconds, packets and nothing else.
     Pcap,
+    /// The next generation (draft-ietf-opsawg-pcapng).
     Pcapng,
 }
 
-/// The classic file: microseconds, packets and nothing else.
-pub struct Pcap;
-
-/// The next generation (draft-ietf-opsawg-pcapng).
-pub struct Pcapng;
-
-impl Format for Pcap {
+impl Format for Kind {
     fn name(&self) -> &'static str {
-        "pcap"
+        match self {
+            Self::Pcap => "pcap",
+            Self::Pcapng => "pcapng",
+        }
     }
 
     fn extension(&self) -> &'static str {
-        "pcap"
+        self.name()
     }
 
     fn recognizes(&self, beginning: &[u8]) -> bool {
-        matches!(
-            beginning,
-            [0xa1, 0xb2, 0xc3, 0xd4, ..]
-                | [0xd4, 0xc3, 0xb2, 0xa1, ..]
-                | [0xa1, 0xb2, 0x3c, 0x4d, ..]
-                | [0x4d, 0x3c, 0xb2, 0xa1, ..]
-        )
+        match self {
+            Self::Pcap => matches!(
+                beginning,
+                [0xa1, 0xb2, 0xc3, 0xd4, ..]
+                    | [0xd4, 0xc3, 0xb2, 0xa1, ..]
+                    | [0xa1, 0xb2, 0x3c, 0x4d, ..]
+                    | [0x4d, 0x3c, 0xb2, 0xa1, ..]
+            ),
+            Self::Pcapng => beginning.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]),
+        }
     }
 
     fn read(
@@ -78,7 +80,7 @@ impl Format for Pcap {
         reading: &Reading,
         feed: &mut Feed<'_>,
     ) -> Result<Summary, ReadError> {
-        read::read(Kind::Pcap, input, reading, feed)
+        read::read(*self, input, reading, feed)
     }
 
     fn masks(&self, reading: &Reading) -> Secrets {
@@ -86,42 +88,7 @@ impl Format for Pcap {
     }
 
     fn writer(&self, writing: &Writing) -> Box<dyn Writer> {
-        Box::new(write::CaptureWriter::new(Kind::Pcap, writing))
-    }
-
-    fn holds_several(&self) -> bool {
-        true
-    }
-}
-
-impl Format for Pcapng {
-    fn name(&self) -> &'static str {
-        "pcapng"
-    }
-
-    fn extension(&self) -> &'static str {
-        "pcapng"
-    }
-
-    fn recognizes(&self, beginning: &[u8]) -> bool {
-        beginning.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a])
-    }
-
-    fn read(
-        &self,
-        input: &mut dyn BufRead,
-        reading: &Reading,
-        feed: &mut Feed<'_>,
-    ) -> Result<Summary, ReadError> {
-        read::read(Kind::Pcapng, input, reading, feed)
-    }
-
-    fn masks(&self, reading: &Reading) -> Secrets {
-        reading.secrets
-    }
-
-    fn writer(&self, writing: &Writing) -> Box<dyn Writer> {
-        Box::new(write::CaptureWriter::new(Kind::Pcapng, writing))
+        Box::new(write::CaptureWriter::new(*self, writing))
     }
 
     fn holds_several(&self) -> bool {
