@@ -6,8 +6,9 @@ use crate::wire::Micros;
 /// Frames that were captured in another order than they went are this near to each other, in microseconds.
 const NEAR: i64 = 1_000_000;
 
-/// A frame that is so much later than the one before is not believed alone.
-const DAY: i64 = 86_400_000_000;
+/// A frame that is so much later than the one before is not believed alone: one hour, longer than servers wait for the
+/// next command.
+const LONG: i64 = 3_600_000_000;
 
 /// The capture's clock, as a conversation sees it. A frame that is dated before the conversation began, or long after
 /// the frame before, takes the time of that; a second one that agrees with it shows that the clock was set.
@@ -40,12 +41,12 @@ impl Dates {
     pub(super) fn take(&mut self, at: Nanos) -> bool {
         let date = at.div_euclid(1000);
         let (doubted, since, last) = (self.doubted.take(), date - self.start, self.last.cast_signed());
-        if (-NEAR..=last + DAY).contains(&since) {
+        if (-NEAR..=last + LONG).contains(&since) {
             self.last = u64::try_from(since).unwrap_or(self.last);
             return true;
         }
         match doubted {
-            Some(doubted) if date.abs_diff(doubted) <= DAY.unsigned_abs() => {
+            Some(doubted) if date.abs_diff(doubted) <= LONG.unsigned_abs() => {
                 // Where the first frame stands alone against two, it is the one that is misdated.
                 if since < 0 || self.last == 0 {
                     self.start = doubted - last;
@@ -66,6 +67,7 @@ mod tests {
     use super::*;
 
     const SECOND: i64 = 1_000_000;
+    const DAY: i64 = 24 * LONG;
     const YEARS: i64 = 40 * 365 * DAY;
 
     /// The times that frames with these dates get, in microseconds, and where their conversation begins.
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn one_frame_that_does_not_fit() {
-        for strange in [YEARS, -YEARS, -3000 * SECOND, 2 * DAY] {
+        for strange in [YEARS, -YEARS, -3000 * SECOND, 2 * DAY, 2 * LONG] {
             check(&[0, 5, strange, 7, 8], 0, &[0, 5, 5, 7, 8]);
         }
         check(&[0, 5, YEARS, 2 * YEARS, 8], 0, &[0, 5, 5, 5, 8]);
@@ -104,8 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_silence_is_believed() {
-        check(&[0, DAY, DAY - 1], 0, &[0, DAY.unsigned_abs(), DAY.unsigned_abs() - 1]);
+    fn an_hour_of_silence_is_believed() {
+        check(&[0, LONG, LONG - 1], 0, &[0, LONG.unsigned_abs(), LONG.unsigned_abs() - 1]);
     }
 
     #[test]

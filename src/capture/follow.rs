@@ -1,13 +1,14 @@
 //! Segments to conversations: which are open, which are known to be none of ours, and how many.
 
 use std::io;
+use std::net::SocketAddr;
 
 use super::conversation::Conversation;
 use super::recognize::Known;
 use super::segment::Segment;
 use super::session::{Session, State, Told};
 use super::table::{Ends, Place, Table};
-use super::{Options, Saw, See, Tally};
+use super::{Nanos, Options, Saw, See, Tally};
 use crate::wire::Side;
 
 /// The most octets that wait in all conversations together. Above it the one that would make it more waits for
@@ -36,6 +37,34 @@ enum Entry {
 struct Open {
     conversation: Conversation,
     session: Session,
+    /// A SYN in the middle that begins another connection, if that is seen to go on.
+    doubted: Option<Syn>,
+}
+
+/// A SYN.
+#[derive(Debug, Clone, Copy)]
+struct Syn {
+    at: Nanos,
+    from: SocketAddr,
+    to: SocketAddr,
+    seq: u32,
+}
+
+impl Syn {
+    /// Whether a segment answers it, or goes on from it.
+    fn is_confirmed_by(&self, segment: &Segment<'_>) -> bool {
+        let next = self.seq.wrapping_add(1);
+        if segment.from == self.from {
+            !segment.syn && segment.seq == next
+        } else {
+            segment.syn && segment.ack == Some(next)
+        }
+    }
+
+    const fn segment(&self) -> Segment<'static> {
+        let Self { at, from, to, seq } = *self;
+        Segment { at, from, to, seq, ack: None, syn: true, fin: false, rst: false, payload: b"", length: 0 }
+    }
 }
 
 impl Open {
@@ -75,7 +104,18 @@ impl Follower {
         let Some(place) = self.table.find(&ends) else { return self.begin(ends, segment, see) };
         match self.table.get(place) {
             Some(Entry::Open(open)) => {
+                if let Some(syn) = open.doubted.take_if(|syn| syn.is_confirmed_by(segment)) {
+                    self.end(place, see)?;
+                    self.begin(ends, &syn.segment(), see)?;
+                    return self.segment(segment, see);
+                }
                 if open.conversation.is_followed_by(segment) {
+                    let Segment { at, from, to, seq, ack, .. } = *segment;
+                    if ack.is_none() {
+                        // It may be an old one, or nobody's: a session does not end for it alone.
+                        open.doubted = Some(Syn { at, from, to, seq });
+                        return Ok(());
+                    }
                     self.end(place, see)?;
                     return self.begin(ends, segment, see);
                 }
@@ -122,7 +162,7 @@ impl Follower {
         }
         let conversation = Conversation::new(segment, self.comes_from_server(segment));
         let session = Session::new(self.known(&conversation));
-        let open = Entry::Open(Box::new(Open { conversation, session }));
+        let open = Entry::Open(Box::new(Open { conversation, session, doubted: None }));
         let place = self.table.insert(ends, OPEN, open);
         self.go_on(place, ends, segment, see)
     }
@@ -136,7 +176,7 @@ impl Follower {
     ) -> io::Result<()> {
         let Self { options, tally, table, waiting, seen, .. } = self;
         let Some(Entry::Open(open)) = table.get(place) else { return Ok(()) };
-        let Open { conversation, session } = &mut **open;
+        let Open { conversation, session, .. } = &mut **open;
         let before = conversation.weight() + session.weight();
         conversation.take(segment, seen);
         if segment.syn {
@@ -183,7 +223,7 @@ impl Follower {
     fn end(&mut self, place: Place, see: &mut See<'_>) -> io::Result<bool> {
         let Some(Entry::Open(mut open)) = self.table.remove(place) else { return Ok(false) };
         self.waiting -= open.weight();
-        let Open { conversation, session } = &mut *open;
+        let Open { conversation, session, .. } = &mut *open;
         conversation.finish(&mut self.seen);
         let mut told = Told { keys: &self.options.keys, tally: &mut self.tally, see };
         tell(conversation, session, &mut self.seen, &mut told)?;

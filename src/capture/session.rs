@@ -18,6 +18,9 @@ const HELD: (usize, usize) = (64, 8 << 10);
 /// The same on the port of a POP3 server, where a message may come before the first command.
 const HELD_AT_SERVER: (usize, usize) = (256, 64 << 10);
 
+/// What is no octets and stays of what is not held any longer.
+const REMARKS: usize = 16;
+
 /// What telling takes.
 pub(super) struct Told<'a, 'b> {
     pub(super) keys: &'a KeyLog,
@@ -118,11 +121,23 @@ impl Session {
     }
 
     fn let_pass(&mut self) {
-        for saw in self.held.drain(..) {
-            if let Saw::Octets(_, _, octets) = saw {
+        let mut passed = [0; 2];
+        self.held.retain(|saw| match saw {
+            Saw::Octets(side, _, octets) => {
+                passed[*side as usize] += octets.len() as u64;
                 self.passed += octets.len() as u64;
+                false
             }
-        }
+            Saw::Missing(side, octets) => {
+                passed[*side as usize] += octets;
+                false
+            }
+            _ => true,
+        });
+        self.held.truncate(REMARKS);
+        // For whoever is told, they are missing.
+        let missing = [Side::Client, Side::Server].map(|side| Saw::Missing(side, passed[side as usize]));
+        self.held.extend(missing.into_iter().filter(|saw| !matches!(saw, Saw::Missing(_, 0))));
         self.weight = 0;
     }
 

@@ -52,9 +52,11 @@ fn from_the_middle_of_a_message() {
     wire.lines(&["S: .", "C: DELE 1", "S: +OK", "C: QUIT"]);
     let told = wire.told();
     // How much came before is not known.
-    assert_eq!(told[1..4], ["1 C misses 0", "1 S misses 0", "1 note passed-over"]);
-    assert!(told[4].ends_with("x.|"), "a part is held");
-    assert_eq!(told[5..], ["1 C: DELE 1|", "1 S: +OK|", "1 C: QUIT|", "1 cut"]);
+    assert_eq!(told[1..5], ["1 C misses 0", "1 S misses 0", "1 note passed-over", "1 note from-the-middle"]);
+    let missing: usize = told[5].strip_prefix("1 S misses ").unwrap().parse().unwrap();
+    let held = told[6].matches('x').count();
+    assert_eq!(missing + held, 1_000_000, "what is not held is missing, to the octet");
+    assert_eq!(told[7..], ["1 C: DELE 1|", "1 S: +OK|", "1 C: QUIT|", "1 cut"]);
 }
 
 #[test]

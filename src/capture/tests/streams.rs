@@ -146,6 +146,15 @@ fn a_port_used_again_is_another_session() {
 }
 
 #[test]
+fn a_syn_that_nobody_answers_ends_nothing() {
+    let mut wire = Wire::open(50000, 110);
+    wire.lines(&SESSION[..3]);
+    wire.send_at(Client, 77, Flags { syn: true, no_ack: true, ..Flags::default() }, b"");
+    wire.lines(&SESSION[3..]).close();
+    assert_eq!(wire.told(), TOLD);
+}
+
+#[test]
 fn reset() {
     let mut wire = Wire::open(50000, 110);
     wire.lines(SESSION);

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::opener::{Opened, Opener};
 use super::record::{self, APPLICATION_DATA, CHANGE_CIPHER_SPEC, Cut, Record};
-use super::search::{Found, Search};
+use super::search::{Found, Search, WORK, WORK_AN_OCTET};
 
 /// The most records that are passed over without being opened: a handshake's, or early data.
 const PASSED: usize = 256;
@@ -48,6 +48,8 @@ pub(super) struct Lane {
     passed: usize,
     /// It is not known where a record begins; so many octets are missing.
     search: Option<(Search, u64)>,
+    /// Octets that searches may try to open.
+    work: usize,
     opaque: bool,
 }
 
@@ -64,12 +66,23 @@ impl Lane {
 
     fn new(now: Option<Opener>, next: Opener, tls13: bool, early: bool) -> Self {
         let octets = BytesMut::new();
-        Self { octets, now, next: Some(next), tls13, early, passed: 0, search: None, opaque: false }
+        Self {
+            octets,
+            now,
+            next: Some(next),
+            tls13,
+            early,
+            passed: 0,
+            search: None,
+            work: WORK,
+            opaque: false,
+        }
     }
 
     /// Takes the next octets; [`Lane::step`] says what they bring.
     pub(super) fn add(&mut self, octets: &[u8]) {
         self.octets.extend_from_slice(octets);
+        self.work = WORK.min(self.work + WORK_AN_OCTET * octets.len());
     }
 
     /// What waits, in octets.
@@ -180,7 +193,7 @@ impl Lane {
         else {
             return Step::More;
         };
-        match search.look(&self.octets, opener) {
+        match search.look(&self.octets, opener, &mut self.work) {
             Found::More => Step::More,
             Found::Nothing => {
                 self.opaque = true;

@@ -10,8 +10,11 @@ const FAR: usize = 3 * record::LONGEST;
 /// The most numbers that are tried for a record.
 const MOST: u64 = 256;
 
-/// The most octets that are tried to be opened, since octets can be made to look like many records.
-const WORK: usize = 16 << 20;
+/// The most octets that are tried to be opened at once, since octets can be made to look like many records.
+pub(super) const WORK: usize = 16 << 20;
+
+/// How many more may be tried for each octet that comes.
+pub(super) const WORK_AN_OCTET: usize = 4;
 
 /// Octets of the shortest record: a header and a tag.
 const SHORTEST: u64 = HEADER as u64 + 16;
@@ -31,13 +34,12 @@ pub(super) enum Found {
 pub(super) struct Search {
     from: usize,
     numbers: u64,
-    work: usize,
 }
 
 impl Search {
     /// From an offset on, where so many octets may have been records that nobody counted.
     pub(super) fn new(from: usize, lost: u64) -> Self {
-        Self { from, numbers: numbers(lost), work: WORK }
+        Self { from, numbers: numbers(lost) }
     }
 
     /// More is missing, before this offset.
@@ -46,17 +48,17 @@ impl Search {
         self.numbers = MOST.min(self.numbers.saturating_add(numbers(lost)));
     }
 
-    /// Looks on, through all that is there.
-    pub(super) fn look(&mut self, octets: &[u8], opener: &mut Opener) -> Found {
+    /// Looks on, through all that is there; `work` is how many octets may be tried yet.
+    pub(super) fn look(&mut self, octets: &[u8], opener: &mut Opener, work: &mut usize) -> Found {
         while let Some(rest) = octets.get(self.from..).filter(|rest| !rest.is_empty()) {
             match record::first(rest) {
                 Cut::Whole(record) => {
                     let first = opener.number();
                     for number in first..first.saturating_add(self.numbers) {
-                        let Some(work) = self.work.checked_sub(record.octets.len()) else {
+                        let Some(left) = work.checked_sub(record.octets.len()) else {
                             return Found::Nothing;
                         };
-                        self.work = work;
+                        *work = left;
                         if let Some(opened) = opener.open_at(number, &record) {
                             return Found::Record { after: self.from, length: record.octets.len(), opened };
                         }
