@@ -53,6 +53,8 @@ pub(super) struct Session {
     /// Octets that were not held any longer.
     passed: u64,
     spoke: bool,
+    /// The first octets of the client may go on with a line that began before the capture.
+    may_go_on: bool,
     /// The last octets of the client, to see `STLS`.
     tail: Vec<u8>,
     tap: Option<Box<Tap>>,
@@ -73,6 +75,7 @@ impl Session {
             weight: 0,
             passed: 0,
             spoke: false,
+            may_go_on: false,
             tail: Vec::new(),
             tap: None,
             tls: false,
@@ -212,7 +215,7 @@ impl Session {
     fn clear(&mut self, of: &Conversation, saw: Saw, told: &mut Told<'_, '_>) -> io::Result<State> {
         let over = matches!(saw, Saw::Ended { .. });
         if let Some(number) = self.number {
-            (told.see)(number, saw)?;
+            self.tell(number, saw, told)?;
             return Ok(if over { State::Over } else { State::Open });
         }
         let verdict = self.judge(&saw);
@@ -236,6 +239,16 @@ impl Session {
             self.let_pass();
         }
         Ok(State::Open)
+    }
+
+    fn tell(&mut self, number: u32, saw: Saw, told: &mut Told<'_, '_>) -> io::Result<()> {
+        if let Saw::Octets(Side::Client, _, octets) = &saw
+            && std::mem::take(&mut self.may_go_on)
+            && Command::parse(octets).keyword == Keyword::Unknown
+        {
+            (told.see)(number, Saw::Missing(Side::Client, 0))?;
+        }
+        (told.see)(number, saw)
     }
 
     fn judge(&mut self, saw: &Saw) -> Verdict {
@@ -271,14 +284,18 @@ impl Session {
         let (client, server) = if self.turned { (of.server, of.client) } else { (of.client, of.server) };
         (told.see)(number, Saw::Opened { at: of.start(), client, server })?;
         let mut held = std::mem::take(&mut self.held);
-        let greets = held.iter().find_map(|saw| match saw {
-            Saw::Octets(side, _, octets) => Some(*side == Side::Server && octets.starts_with(b"+OK")),
-            _ => None,
-        });
-        if of.connected.is_none() && greets != Some(true) {
-            // Whatever the client says first may be the end of a line, and whatever the server says is no greeting.
-            (told.see)(number, Saw::Missing(Side::Client, 0))?;
-            (told.see)(number, Saw::Missing(Side::Server, 0))?;
+        if of.connected.is_none() {
+            let greets = held.iter().find_map(|saw| match saw {
+                Saw::Octets(side, _, octets) => Some(*side == Side::Server && octets.starts_with(b"+OK")),
+                _ => None,
+            });
+            // What the client says first may be the end of a line; what the server says first may be no greeting.
+            if greets == Some(true) {
+                self.may_go_on = true;
+            } else {
+                (told.see)(number, Saw::Missing(Side::Client, 0))?;
+                (told.see)(number, Saw::Missing(Side::Server, 0))?;
+            }
         }
         // What was seen of TLS comes before remarks on it.
         let remarks = held.iter().take_while(|saw| matches!(saw, Saw::Note(..))).count();
@@ -289,7 +306,7 @@ impl Session {
             let text = format!("{} octets before the first command are passed over", self.passed);
             (told.see)(number, Saw::Note(self.latest, "passed-over", text))?;
         }
-        held.into_iter().try_for_each(|saw| (told.see)(number, saw))
+        held.into_iter().try_for_each(|saw| self.tell(number, saw, told))
     }
 
     /// The other side is the client.

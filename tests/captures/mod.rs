@@ -6,4 +6,5 @@ mod made;
 mod mutations;
 mod real;
 mod shown;
+mod secrets;
 mod written;

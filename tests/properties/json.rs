@@ -192,6 +192,8 @@ fn in_lock_step(events: &[Event]) -> bool {
         match event {
             Event::Request { .. } => waiting += 1,
             Event::End(outcome) if outcome.request.is_some() => waiting -= 1,
+            // Lines came while a request waited.
+            Event::Ambiguous { .. } => return false,
             _ => {}
         }
         waiting < 2

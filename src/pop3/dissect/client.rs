@@ -9,6 +9,7 @@ use crate::pop3::command::{Command, Keyword, Shape};
 use crate::pop3::lines::split_ending;
 use crate::pop3::sasl;
 use crate::pop3::secret::{MASK, Secrets};
+use crate::pop3::state::State;
 use crate::wire::{Run, Side};
 
 /// How the next client line is to be read while a SASL exchange goes on.
@@ -103,28 +104,32 @@ impl Dissector {
         self.client_had_its_answer(out);
         let n = self.new_n();
         let sent = self.client.last;
+        // Where octets were missing before login, what is no command may be what is left of a password.
+        let may_be_rest =
+            command.keyword == Keyword::Unknown && self.gaps.any && self.state == State::Authorization;
+        let end = text_end(&run.bytes);
+        let text = &run.bytes[..end];
         let response = match self.expect {
             Expect::Command => false,
             Expect::Response => true,
-            Expect::Either => {
-                command.keyword == Keyword::Unknown && looks_like_payload(split_ending(&run.bytes).0)
-            }
+            Expect::Either => command.keyword == Keyword::Unknown && looks_like_payload(text),
             Expect::Refused => {
-                let text = split_ending(&run.bytes).0;
-                command.keyword == Keyword::Unknown && !text.is_empty() && looks_like_payload(text)
+                command.keyword == Keyword::Unknown
+                    && !text.is_empty()
+                    && (may_be_rest || looks_like_payload(text))
             }
         };
         let (request, shape, hidden) = if response {
             if self.expect != Expect::Refused {
                 self.expect = Expect::Either;
             }
-            let end = split_ending(&run.bytes).0.len();
-            let hidden = (end > 0 && &run.bytes[..end] != b"*").then_some(0..end);
+            let hidden = (end > 0 && text != b"*").then_some(0..end);
             (Request::SaslResponse, Shape::Sasl, hidden)
         } else {
             self.expect = Expect::Command;
             let shape = self.begin(&command);
-            (Request::Command(command.keyword), shape, command.hidden(&run.bytes))
+            let rest = (may_be_rest && end > 0).then_some(0..end);
+            (Request::Command(command.keyword), shape, command.hidden(&run.bytes).or(rest))
         };
         let step = match (&hidden, request) {
             (Some(range), Request::SaslResponse | Request::Command(Keyword::Auth)) => {
@@ -220,6 +225,12 @@ impl Dissector {
         let Run { bytes, arrivals } = self.client.release();
         self.client_octets(Cursor::new(bytes, arrivals), out);
     }
+}
+
+/// Where the text of a line ends; one that was cut off in its ending has none of it.
+fn text_end(line: &[u8]) -> usize {
+    let text = split_ending(line).0;
+    text.strip_suffix(b"\r").unwrap_or(text).len()
 }
 
 /// Whether a line could be a SASL payload: base64, `*`, `=`, or one that is masked already.

@@ -24,14 +24,16 @@ pub(super) struct Records {
     got: usize,
     /// Octets of the record that are to come.
     left: usize,
+    /// There was a record.
+    any: bool,
     /// Where records begin is not known any more: all is taken for TLS.
     lost: bool,
 }
 
 impl Records {
-    /// Octets are missing.
+    /// Octets are missing. Where no record came before them it may be that none comes at all.
     pub(super) fn lose(&mut self) {
-        self.lost = true;
+        self.lost |= self.any;
     }
 
     /// How many of the next octets are of records. Whatever follows them is none, and how the octets were cut does not
@@ -48,6 +50,7 @@ impl Records {
             if self.got == 0 && octets[at] != OLD_HELLO && !TYPES.contains(&octets[at]) {
                 return at;
             }
+            self.any = true;
             self.header[self.got] = octets[at];
             (self.got, at) = (self.got + 1, at + 1);
             if self.got == HEADER {
