@@ -41,6 +41,7 @@ pub(super) enum State {
 
 /// A conversation, between its streams and whoever is told of it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub(super) struct Session {
     /// The number by which it is told, once it is.
     number: Option<u32>,
