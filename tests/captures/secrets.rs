@@ -108,13 +108,17 @@ fn everything(file: Vec<u8>) -> String {
     for format in FORMATS {
         let mut writer = format.writer(&Writing::default());
         for (session, entries) in &entries {
-            entries.iter().for_each(|entry| writer.take(*session, entry, &mut out));
+            for entry in entries {
+                writer.take(*session, entry, &mut out);
+            }
         }
         writer.tail(&mut out);
     }
     for entries in entries.values() {
         let mut page = Terminal::new(Verbosity::of_count(2), false);
-        entries.iter().for_each(|entry| page.take(entry, None, &mut out).unwrap());
+        for entry in entries {
+            page.take(entry, None, &mut out).unwrap();
+        }
         page.finish(None, &mut out).unwrap();
     }
     String::from_utf8_lossy(&out).into_owned()
