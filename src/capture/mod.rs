@@ -91,7 +91,7 @@ pub enum Saw {
     /// The next octets of a side, so many, are not in the capture.
     Missing(Side, u64),
     /// TLS begins.
-    Tls(Tls),
+    Tls(Box<Tls>),
     /// Something worth knowing: when, a word for programs, the same for people.
     Note(Micros, &'static str, String),
     /// A side ended its direction.

@@ -10,7 +10,7 @@ use super::recognize::{Known, Recognizer, Verdict};
 use super::tls::{Out, Tap};
 use super::{Saw, See, Tally};
 use crate::pop3::{Command, Keyword};
-use crate::wire::{Micros, Side, Tls};
+use crate::wire::{Micros, Side};
 
 /// The most that is held of a conversation until it is known what it is: pieces, octets.
 const HELD: (usize, usize) = (64, 8 << 10);
@@ -259,9 +259,9 @@ impl Session {
                 self.recognizer.missing(*side);
                 Verdict::Wait
             }
-            Saw::Tls(Tls { readable, .. }) => match self.known.port {
+            Saw::Tls(tls) => match self.known.port {
                 Some(server) => Verdict::Pop3(server.other()),
-                None if *readable => Verdict::Wait,
+                None if tls.readable => Verdict::Wait,
                 None => Verdict::Other,
             },
             Saw::Ended { .. } => self.recognizer.end(),

@@ -411,23 +411,21 @@ impl Machine for Engine {
                 self.active = at;
                 self.told(told, actions);
             }
-            Input::TlsStarted(Side::Client) => {
+            Input::Tls(handshake) if handshake.tls.failure.is_some() => self.stage = Stage::Over,
+            Input::Tls(_) => {
                 self.service.tls = true;
+                self.active = at;
                 self.stage = Stage::Authorization(Authorization::default());
             }
             // Without QUIT there is no UPDATE: the lock goes and every message stays (RFC 1939 section 6).
             // What it asked for before it said that nothing more comes is still answered.
-            Input::Closed(Side::Client, Close::Finished) => self.leaving = true,
+            Input::Closed(Side::Client, Close::Finished | Close::Truncated) => self.leaving = true,
             Input::Closed(Side::Client, Close::Reset) | Input::Stop => {
                 self.later.clear();
                 self.stage = Stage::Over;
             }
             // There is no other side.
-            Input::Connected(_)
-            | Input::ConnectFailed(_)
-            | Input::Received(..)
-            | Input::Closed(..)
-            | Input::TlsStarted(_) => {}
+            Input::Connected(_) | Input::ConnectFailed(_) | Input::Received(..) | Input::Closed(..) => {}
         }
         self.work(actions);
     }

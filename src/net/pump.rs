@@ -281,7 +281,7 @@ impl Legs {
                     leg.send(octets);
                 }
             }
-            Action::Finish(side) => {
+            Action::Finish(side) | Action::Truncate(side) => {
                 if let Some(leg) = self.leg(side) {
                     if leg.unsent.is_empty() {
                         leg.shut_down();

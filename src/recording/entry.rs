@@ -114,6 +114,10 @@ pub enum How {
     Finished,
     /// A side reset the connection.
     Reset,
+    /// A side ended it in the middle of TLS, without `close_notify`.
+    Truncated,
+    /// A TLS handshake failed.
+    TlsFailed,
     /// The upstream could not be connected.
     ConnectFailed,
     /// poptape was stopped.
@@ -124,9 +128,11 @@ pub enum How {
 
 impl How {
     /// Every way with the word that recordings use.
-    pub const NAMES: [(Self, &'static str); 5] = [
+    pub const NAMES: [(Self, &'static str); 7] = [
         (Self::Finished, "finished"),
         (Self::Reset, "reset"),
+        (Self::Truncated, "truncated"),
+        (Self::TlsFailed, "tls-failed"),
         (Self::ConnectFailed, "connect-failed"),
         (Self::Stopped, "stopped"),
         (Self::Cut, "cut"),

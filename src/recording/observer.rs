@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{By, End, Entry, Header, How, Note};
 use crate::pop3::{Dissector, Secrets};
-use crate::wire::{Close, Micros, Side};
+use crate::wire::{Close, Micros, Side, Tls};
 
 /// Looks on as octets pass. Its entries are drained with [`Observer::entries`].
 #[derive(Debug)]
@@ -38,6 +38,15 @@ impl Observer {
     /// Something happened that is not in the octets.
     pub fn note(&mut self, at: Micros, kind: &str, text: String) {
         self.entries.push(Entry::Note(Note { at, kind: kind.to_owned(), text }));
+    }
+
+    /// A handshake came to its end.
+    pub fn tls(&mut self, tls: Tls) {
+        let entries = &mut self.entries;
+        if tls.begins_anew() {
+            self.dissector.tls_started(tls.readable, &mut |event| entries.push(Entry::Event(event)));
+        }
+        self.entries.push(Entry::Tls(Box::new(tls)));
     }
 
     /// A side ended its direction.

@@ -53,7 +53,9 @@ impl Playback<'_, '_> {
                 self.dissect(|dissector, mut out| dissector.missing(side, octets, &mut out))
             }
             Record::Tls(tls) => {
-                self.dissect(|dissector, mut out| dissector.tls_started(tls.readable, &mut out))?;
+                if tls.begins_anew() {
+                    self.dissect(|dissector, mut out| dissector.tls_started(tls.readable, &mut out))?;
+                }
                 self.give(&Entry::Tls(tls))
             }
             Record::Step(step) => {

@@ -88,7 +88,7 @@ impl Machine for Relay {
                 self.end(at, side.into(), How::Reset);
             }
             // It asks for none of these.
-            Input::Woke | Input::Told(_) | Input::TlsStarted(_) => {}
+            Input::Closed(_, Close::Truncated) | Input::Woke | Input::Told(_) | Input::Tls(_) => {}
             Input::Stop => {
                 self.open(None);
                 actions.push(Action::Close);

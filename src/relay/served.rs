@@ -41,6 +41,7 @@ impl<M> Served<M> {
             _ if self.stopped => (By::Poptape, How::Stopped),
             Some(Close::Reset) => (By::Client, How::Reset),
             Some(Close::Finished) => (By::Client, How::Finished),
+            Some(Close::Truncated) => (By::Client, How::Truncated),
             None if reset => (By::Server, How::Reset),
             None => (By::Server, How::Finished),
         };

@@ -314,6 +314,8 @@ impl Text {
             How::Finished => format!("closed by {by}{after}"),
             How::Reset => format!("reset by {by}"),
             How::ConnectFailed => "ended: the upstream could not be connected".to_owned(),
+            How::Truncated => format!("cut off by {by} in the middle of TLS, without close_notify"),
+            How::TlsFailed => "ended: the TLS handshake failed".to_owned(),
             How::Cut => "still open where the capture ends".to_owned(),
             How::Stopped => "ended: poptape was stopped".to_owned(),
         };

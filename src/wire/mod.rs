@@ -2,6 +2,7 @@
 //! machines and the world: they take an [`Input`], they return [`Action`]s, `net::pump` performs them.
 
 pub mod mail;
+mod tls;
 
 use std::net::SocketAddr;
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 pub use self::mail::{Ask, Listing, NotRead, NotRemoved, OpenError, Piece, Told};
+pub use self::tls::{Alert, Certificate, Handshake, Tls, TlsFailure, Trust};
 
 /// Microseconds since the session began. The wall clock is known once, in the recording's header.
 pub type Micros = u64;
@@ -45,25 +47,11 @@ impl Side {
 pub enum Close {
     /// FIN: nothing more comes from this side; the other direction may go on.
     Finished,
+    /// FIN in the middle of TLS, without the `close_notify` that says that nothing was cut off (RFC 8446 section 6.1):
+    /// otherwise as `Finished`.
+    Truncated,
     /// RST: both directions ended at once.
     Reset,
-}
-
-/// A TLS handshake, as whoever looks on sees it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// When it was over.
-    pub at: Micros,
-    /// `TLSv1.3`; None where it was not seen.
-    pub version: Option<String>,
-    /// The cipher suite by its IANA name: `TLS_AES_128_GCM_SHA256`.
-    pub cipher: Option<String>,
-    /// The name that the client asked for (RFC 6066 section 3).
-    pub server_name: Option<String>,
-    /// The protocol that was agreed on (RFC 7301).
-    pub alpn: Option<String>,
-    /// The octets that follow are what TLS protects. Else nobody here can look into them.
-    pub readable: bool,
 }
 
 /// What happened.
@@ -83,8 +71,9 @@ pub enum Input {
     Woke,
     /// What came of an [`Action::Ask`].
     Told(Told),
-    /// TLS stands towards a side: what comes from it from now on is what it protects.
-    TlsStarted(Side),
+    /// What came of an [`Action::StartTls`]: what comes from that side from now on is what TLS protects, or nothing
+    /// comes any more.
+    Tls(Box<Handshake>),
     /// poptape was asked to stop: end the session.
     Stop,
 }
@@ -96,8 +85,11 @@ pub enum Action {
     Connect,
     /// Send octets to a side, in order after all earlier ones.
     Send(Side, Bytes),
-    /// End our direction towards a side with FIN once everything is sent; still read from it.
+    /// End our direction towards a side with FIN once everything is sent, under TLS after a `close_notify`; still read
+    /// from it.
     Finish(Side),
+    /// The same without `close_notify`, so that the peer sees under TLS that something may be missing.
+    Truncate(Side),
     /// End the connection to a side with RST, at once.
     Reset(Side),
     /// The session is over: once everything is sent, close what is still open.
@@ -107,7 +99,7 @@ pub enum Action {
     WakeAt(Micros),
     /// Ask the maildrops once everything is sent, and give [`Input::Told`] before any other octets.
     Ask(Ask),
-    /// Let a side begin its TLS handshake once everything is sent, and give [`Input::TlsStarted`].
+    /// Let a side's TLS handshake begin once everything is sent, and give [`Input::Tls`] before anything else.
     StartTls(Side),
 }
 

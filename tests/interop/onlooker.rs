@@ -116,7 +116,7 @@ fn look(server: &[&str], client: &[&str]) -> (Tls, [String; 2], Vec<String>) {
             octets => tap.octets(&keys, side, 0, octets, &mut take),
         }
     }
-    (tls.unwrap(), said, notes)
+    (*tls.unwrap(), said, notes)
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub fn dissect_marked(stretches: &Stretches, cuts: &[usize], secrets: Secrets) -
                 let facts = ["TLSv1.3", "TLS_AES_128_GCM_SHA256", "pop.example.org", "pop3"];
                 let [version, cipher, server_name, alpn] =
                     facts.map(|fact| readable.then(|| fact.to_owned()));
-                entries.push(Entry::Tls(Box::new(Tls { at, version, cipher, server_name, alpn, readable })));
+                let facts = Tls { at, version, cipher, server_name, alpn, readable, ..Tls::default() };
+                entries.push(Entry::Tls(Box::new(facts)));
             }
             None => {}
         }

@@ -46,7 +46,7 @@ const EACH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Out {
     /// What the hellos say; once, before any octets.
-    Started(Tls),
+    Started(Box<Tls>),
     /// What a record protected, at the time at which the record was whole.
     Plain(Side, Micros, Bytes),
     /// Octets as they are on the wire, which nothing here opens.
@@ -70,7 +70,7 @@ enum Stage {
     /// The handshake goes on.
     Watching(Box<Watch>),
     /// There are secrets; whether they are the right ones shows in what comes. What was opened so far waits.
-    Proving(Box<Session>, Tls, Vec<Out>),
+    Proving(Box<Session>, Box<Tls>, Vec<Out>),
     /// It opens.
     Reading(Box<Session>),
     /// It does not.
@@ -249,8 +249,8 @@ impl Tap {
             Stage::Proving(session, facts, waiting)
                 if session.proof == Proof::Proven && (late || session.is_agreed()) =>
             {
-                let alpn = facts.alpn.or_else(|| session.alpn.clone());
-                out(Out::Started(Tls { at, alpn, readable: true, ..facts }));
+                let alpn = facts.alpn.clone().or_else(|| session.alpn.clone());
+                out(Out::Started(Box::new(Tls { at, alpn, readable: true, ..*facts })));
                 waiting.into_iter().for_each(out);
                 (self.held, self.size) = (Vec::new(), 0);
                 self.stage = Stage::Reading(session);
@@ -265,7 +265,7 @@ impl Tap {
     }
 
     /// It stays closed: what was held, and all that comes, is given as it is.
-    fn give_up(&mut self, facts: Tls, out: &mut dyn FnMut(Out)) {
+    fn give_up(&mut self, facts: Box<Tls>, out: &mut dyn FnMut(Out)) {
         out(Out::Started(facts));
         for piece in std::mem::take(&mut self.held) {
             if let Held::Octets(side, at, octets) = piece {

@@ -47,7 +47,7 @@ impl Seen {
         match out {
             Out::Started(tls) => {
                 assert_eq!((&self.plain, &self.opaque), (&Default::default(), &Default::default()));
-                self.started.push(tls);
+                self.started.push(*tls);
             }
             Out::Plain(side, _, octets) => self.plain[place(side)].extend_from_slice(&octets),
             Out::Opaque(side, _, octets) => self.opaque[place(side)].extend_from_slice(&octets),

@@ -62,16 +62,16 @@ impl Watch {
     }
 
     /// What the hellos say, of a handshake that was over at this time.
-    pub(super) fn facts(&self, at: Micros) -> Tls {
+    pub(super) fn facts(&self, at: Micros) -> Box<Tls> {
         let (client, server) = (self.client_hello.as_ref(), self.server_hello.as_ref());
-        Tls {
+        Box::new(Tls {
             at,
             version: server.map(ServerHello::version_name),
             cipher: server.map(ServerHello::suite_name),
             server_name: client.and_then(|hello| hello.server_name.clone()),
             alpn: server.and_then(|hello| hello.alpn.clone()),
-            readable: false,
-        }
+            ..Tls::default()
+        })
     }
 
     /// Octets of a side are missing. A hello may be whole in a record that is not.

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use super::{Accounts, Birth, Engine, Policy, Server};
 use crate::maildrop::{Attendant, Maildrops, Memory, Message, Source, load};
 use crate::pop3::lines::split;
-use crate::wire::{Action, Close, Input, Machine, Micros, Side};
+use crate::wire::{Action, Close, Handshake, Input, Machine, Micros, Side, Tls};
 
 /// A server with one user, kcope.
 struct World {
@@ -125,7 +125,7 @@ impl Session {
                         let attendant = self.attendant.as_mut().unwrap();
                         next.push_back(Input::Told(attendant.perform(ask)));
                     }
-                    Action::StartTls(side) => next.push_back(Input::TlsStarted(side)),
+                    Action::StartTls(side) => next.push_back(secured(side)),
                     other => unreachable!("{other:?}"),
                 }
             }
@@ -221,6 +221,12 @@ fn check(mail: &[&'static str], transcripts: &[&str]) {
             world.connect().play(transcript, way);
         }
     }
+}
+
+/// TLS stands towards a side.
+fn secured(leg: Side) -> Input {
+    let tls = Tls { readable: true, ..Tls::of(leg) };
+    Input::Tls(Box::new(Handshake { tls, clear: Bytes::new() }))
 }
 
 /// A server without a timestamp in the greeting.

@@ -93,7 +93,7 @@ fn p3_125_nothing_in_clear_after_stls() {
     assert_eq!(&reply[..], b"+OK begin TLS negotiation\r\n");
     assert_eq!(feed(Input::Received(Side::Client, "USER kcope\r\nNOOP\r\nPA".into())), []);
     assert_eq!(feed(Input::Woke), []);
-    let begun = feed(Input::TlsStarted(Side::Client));
+    let begun = feed(super::secured(Side::Client));
     assert!(!begun.iter().any(|action| matches!(action, Action::Send(..))), "{begun:?}");
     let replies = feed(Input::Received(Side::Client, "QUIT\r\n".into()));
     let [Action::Send(Side::Client, reply), Action::Close] = &replies[..] else { panic!("{replies:?}") };

@@ -477,7 +477,7 @@ struct TlsMember {
 impl TlsMember {
     fn tls(self, at: Micros) -> Tls {
         let Self { version, cipher, server_name, alpn, readable } = self;
-        Tls { at, version, cipher, server_name, alpn, readable }
+        Tls { at, version, cipher, server_name, alpn, readable, ..Tls::default() }
     }
 }
 

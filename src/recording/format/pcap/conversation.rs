@@ -178,7 +178,7 @@ impl Line<'_> {
             return;
         }
         match how {
-            Close::Finished => {
+            Close::Finished | Close::Truncated => {
                 self.conversation.closed[side as usize] = true;
                 self.write(side, at, b"", |header| header.fin = true);
                 self.acknowledge(side.other(), at);

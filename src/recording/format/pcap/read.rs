@@ -107,14 +107,14 @@ impl Sessions<'_, '_> {
             }
             Saw::Tls(tls) => {
                 self.dark += u64::from(!tls.readable);
-                Record::Tls(Box::new(tls))
+                Record::Tls(tls)
             }
             Saw::Note(at, kind, text) => Record::Note(Note { at, kind: kind.to_owned(), text }),
             Saw::Closed(side, how, at) => Record::Closed(side, how, at),
             Saw::Ended { at, by } => {
                 self.open.remove(&session);
                 let (by, how) = match by {
-                    Some((side, Close::Finished)) => (By::from(side), How::Finished),
+                    Some((side, Close::Finished | Close::Truncated)) => (By::from(side), How::Finished),
                     Some((side, Close::Reset)) => (By::from(side), How::Reset),
                     None => (By::Poptape, How::Cut),
                 };

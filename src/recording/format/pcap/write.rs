@@ -129,7 +129,7 @@ impl Session {
         match end.how {
             How::Cut => {}
             How::Reset => line.close(first, Close::Reset, end.at),
-            How::Finished | How::ConnectFailed | How::Stopped => {
+            How::Finished | How::Truncated | How::TlsFailed | How::ConnectFailed | How::Stopped => {
                 if end.by == By::Poptape {
                     line.remark(|| format!("poptape ended the session: {}", end.how.name()));
                 }
