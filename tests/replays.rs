@@ -11,7 +11,7 @@ use poptape::pop3::secret::Secret;
 use poptape::recording::file::Input;
 use poptape::recording::format::Reading;
 use poptape::replay::{AfterLast, Mode, Options, Replay, Tape, Timing};
-use poptape::wire::{Action, Close, Input as Happening, Machine, Micros, Side};
+use poptape::wire::{Action, Close, Input as Happening, Machine, Micros, Security, Side};
 
 /// After so many microseconds of silence a session is closed: not while a client of these tests thinks.
 const SILENCE: Micros = 600_000_000;
@@ -30,7 +30,7 @@ struct Session {
 impl Session {
     fn open(scene: Scene, timed: bool) -> Self {
         let Scene { server, source, script } = scene;
-        let engine = Engine::new(server, Birth { nonce: "1.2".to_owned(), at: 0, tls: false });
+        let engine = Engine::new(server, Birth { nonce: "1.2".to_owned(), at: 0, security: Security::Plain });
         let engine = engine.with_script(script.expect("a replay has a script"));
         let attendant = Attendant::new(source);
         let (out, closed) = (String::new(), false);

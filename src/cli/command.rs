@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::failure::{Failure, Verdict};
-use super::front::url;
 use crate::net::listen::turns_true;
 
 /// How a run is brought to its end.
@@ -22,18 +21,16 @@ pub(super) struct Ends {
 /// How long sessions that the command left open may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs the user's command against `address`; afterwards gives the sessions that it left open a moment.
+/// Runs the user's command against a listener, its address and its URL; afterwards gives the sessions that it left open a moment.
 pub(super) async fn run_command(
     command: &[OsString],
-    address: SocketAddr,
+    (address, url): (SocketAddr, String),
     ends: &Ends,
     over: impl Future<Output = ()>,
 ) -> Result<Verdict, Failure> {
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     let fill = |argument: &OsString| match argument.to_str() {
-        Some(text) => {
-            text.replace("{host}", &host).replace("{port}", &port).replace("{url}", &url(address)).into()
-        }
+        Some(text) => text.replace("{host}", &host).replace("{port}", &port).replace("{url}", &url).into(),
         None => argument.clone(),
     };
     let filled: Vec<OsString> = command.iter().map(fill).collect();
@@ -42,7 +39,7 @@ pub(super) async fn run_command(
         .args(arguments)
         .env("POP3_HOST", &host)
         .env("POP3_PORT", &port)
-        .env("POP3_URL", url(address))
+        .env("POP3_URL", &url)
         .spawn()
         .map_err(|error| Failure::usage(format!("cannot run {}: {error}", program.display())))?;
     let mut over = std::pin::pin!(over);

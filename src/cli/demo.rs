@@ -14,17 +14,18 @@ use super::failure::{Failure, Verdict};
 use super::front::{bind, block_on};
 use super::outlets::Outlets;
 use super::output::{say, warn};
-use super::proxy::{GENERATOR, Proxy, relay};
+use super::proxy::{GENERATOR, Proxy};
 use crate::engine::{Policy, Scene, Server};
 use crate::maildrop::{Maildrops, Memory, Source, seed};
 use crate::net::address::Upstream;
 use crate::net::listen::{Until, serve};
-use crate::net::pool::Pool;
 use crate::net::server::House;
+use crate::net::tls::Ends;
 use crate::pop3::{Dissector, Event, Secrets};
 use crate::recording::format::json::Json;
+use crate::relay;
 use crate::sink::recorder::Files;
-use crate::wire::Side;
+use crate::wire::{Security, Side};
 
 /// See a session: a server, the proxy and a client on this machine
 #[derive(Debug, Args)]
@@ -50,8 +51,10 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
 async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::runtime(format!("the demo failed: {error}"));
     let loopback = ([127, 0, 0, 1], 0).into();
-    let (listener, proxy_listener) = (bind(loopback).await?, bind(loopback).await?);
-    let upstream = Upstream { host: listener.address.ip().to_string(), port: listener.address.port() };
+    let listener = bind(loopback, Security::Plain).await?;
+    let proxy_listener = bind(loopback, Security::Plain).await?;
+    let (host, port) = (listener.address.ip().to_string(), listener.address.port());
+    let upstream = Upstream { security: Security::Plain, host, port };
     let address = proxy_listener.address;
     let (_stop, stopped) = watch::channel(false);
     // Each of the two has one session.
@@ -60,7 +63,7 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let accounts = [(seed::USER, seed::PASSWORD)].into_iter().collect();
     let policy = Policy { apop: false, ..Policy::default() };
     let (server, source) = (Arc::new(Server { policy, accounts }), maildrops());
-    let house = Arc::new(House::new(GENERATOR, Secrets::Redact));
+    let house = Arc::new(House::new(GENERATOR, Secrets::Redact, None));
     let stop = until.stop.clone();
     let serving = serve(
         vec![listener],
@@ -75,8 +78,8 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let files = Files { formats: vec![&Json], ..Files::default() };
     let outlets = Outlets::open(Some(&arguments.output), files, Some(arguments.verbose), color, Vec::new())?;
     let paths = outlets.paths.clone();
-    let proxy = Proxy { upstream, secrets: Secrets::Redact, pool: Pool::default() };
-    let relaying = relay(Arc::new(proxy), vec![proxy_listener], until, outlets.queues.clone());
+    let proxy = Proxy::new(upstream, Secrets::Redact, Ends::default(), &relay::Policy::default());
+    let relaying = super::proxy::relay(Arc::new(proxy), vec![proxy_listener], until, outlets.queues.clone());
 
     let client = async { converse(TcpStream::connect(address).await?).await };
     let ((), (), said) = tokio::join!(serving, relaying, client);

@@ -5,16 +5,21 @@ use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{ArgAction, Args};
+use rustls::KeyLog;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::command::{Ends, run_command};
 use super::failure::{Failure, Verdict};
 use super::output::{say, warn, write_whole};
+use super::tls::ClientTls;
 use crate::net::address::ListenAddress;
 use crate::net::listen::{Listener, Until};
+use crate::net::tls::acceptor::Acceptor;
+use crate::wire::Security;
 
 /// Where clients look for poptape unless they are told.
 const USUAL_PORT: u16 = 1110;
@@ -22,10 +27,14 @@ const USUAL_PORT: u16 = 1110;
 /// What all such verbs are told alike.
 #[derive(Debug, Args)]
 pub(super) struct Front {
-    /// Where to listen; may be repeated. Port 0 picks a free one [default: 127.0.0.1:1110, but a free port for a
+    /// Where to listen; may be repeated, and say by its scheme how TLS comes: pop3://, pop3+stls://, pop3s://. Port 0
+    /// picks a free one [default: 127.0.0.1:1110, but a free port for a
     /// COMMAND of serve and replay]
     #[arg(short, long, value_name = "ADDR")]
     listen: Vec<ListenAddress>,
+
+    #[command(flatten)]
+    tls: ClientTls,
 
     /// Print nothing but the ready line, warnings and the summary
     #[arg(short, long, conflicts_with = "verbose")]
@@ -57,12 +66,33 @@ impl Front {
 
     /// Where to listen. A test suite is told where, so that many of them can run at once; a client that somebody
     /// records is set to the usual port.
-    fn addresses(&self, usual_port: bool) -> Vec<SocketAddr> {
+    fn addresses(&self, usual_port: bool) -> Vec<(SocketAddr, Security)> {
+        let usual = self.tls.security();
         if !self.listen.is_empty() {
-            return self.listen.iter().map(|address| address.0).collect();
+            let listen = self.listen.iter();
+            return listen.map(|listen| (listen.address, listen.security.unwrap_or(usual))).collect();
         }
         let port = if usual_port || self.command.is_empty() { USUAL_PORT } else { 0 };
-        vec![SocketAddr::from(([127, 0, 0, 1], port))]
+        vec![(SocketAddr::from(([127, 0, 0, 1], port)), usual)]
+    }
+
+    /// How TLS comes to the listeners.
+    pub(super) fn securities(&self) -> Vec<Security> {
+        self.addresses(true).into_iter().map(|(_, security)| security).collect()
+    }
+
+    /// Who does the handshakes with clients; a certificate that is made is for `host` too.
+    pub(super) fn acceptor(
+        &self,
+        host: Option<&str>,
+        key_log: Option<Arc<dyn KeyLog>>,
+    ) -> Result<Option<Arc<Acceptor>>, Failure> {
+        let mut names: Vec<String> = host.into_iter().map(str::to_owned).collect();
+        // What clients on this machine call it, whatever they ask for.
+        names.push("localhost".to_owned());
+        names.extend(self.addresses(true).iter().map(|(address, _)| address.ip().to_string()));
+        names.dedup();
+        self.tls.acceptor(&self.securities(), names, key_log)
     }
 
     /// Listens, says so, and runs `serve` until it is over, the command ends or a signal comes.
@@ -75,10 +105,10 @@ impl Front {
             remove_stale(path)?;
         }
         let mut listeners = Vec::new();
-        for address in self.addresses(usual_port) {
-            listeners.push(bind(address).await?);
+        for (address, security) in self.addresses(usual_port) {
+            listeners.push(bind(address, security).await?);
         }
-        let Some(first) = listeners.first().map(|listener| listener.address) else {
+        let Some(first) = listeners.first().map(|listener| (listener.address, listener.url())) else {
             return Err(Failure::usage("there is nothing to listen on"));
         };
         let ((close, closing), (stop, stopped)) = (watch::channel(false), watch::channel(false));
@@ -114,8 +144,8 @@ fn raise_descriptor_limit() {
 }
 
 /// Binds; a busy port is said to be one.
-pub(super) async fn bind(address: SocketAddr) -> Result<Listener, Failure> {
-    Listener::bind(address).await.map_err(|error| {
+pub(super) async fn bind(address: SocketAddr, security: Security) -> Result<Listener, Failure> {
+    Listener::bind(address, security).await.map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port with -l (0 picks a free one)",
             ErrorKind::PermissionDenied => "; ports below 1024 need privileges: choose another with -l",
@@ -140,18 +170,13 @@ fn ready(listeners: &[Listener], file: Option<&Path>) -> Result<(), Failure> {
         if !listener.address.ip().is_loopback() {
             warn(&format!("{} can be reached from other machines", listener.address));
         }
-        lines = format!("{lines}ready {}\n", url(listener.address));
+        lines = format!("{lines}ready {}\n", listener.url());
     }
     if let Some(path) = file {
         write_whole(path, lines.as_bytes())?;
     }
     say(lines.trim_end());
     Ok(())
-}
-
-/// A listener as clients are told of it.
-pub(super) fn url(address: SocketAddr) -> String {
-    format!("pop3://{address}")
 }
 
 /// Turns `stop` true at the first SIGINT or SIGTERM; a second one ends the process at once.

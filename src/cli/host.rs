@@ -11,6 +11,7 @@ use super::front::Front;
 use super::outlets::Outlets;
 use super::output::{say, warn};
 use super::proxy::GENERATOR;
+use super::tls::key_log;
 use crate::engine::Scene;
 use crate::net::listen::serve;
 use crate::net::server::House;
@@ -53,7 +54,8 @@ impl<'a> Host<'a> {
         scene: impl Fn(u32) -> Scene + Clone + Send + 'static,
     ) -> Result<Verdict, Failure> {
         let Self { front, outlets, tally } = self;
-        let house = Arc::new(House::new(GENERATOR, Secrets::Redact));
+        let acceptor = front.acceptor(None, key_log()?)?;
+        let house = Arc::new(House::new(GENERATOR, Secrets::Redact, acceptor));
         let queues = outlets.queues.clone();
         let verdict = front
             .run(false, |listeners, until| {

@@ -11,9 +11,11 @@ use crate::net::clock::Clock;
 use crate::net::listen::{Accepted, Listener, Until, serve};
 use crate::net::pool::Pool;
 use crate::net::pump::{self, Surroundings};
+use crate::net::tls::Ends;
 use crate::pop3::Secrets;
 use crate::recording::Header;
-use crate::relay::Relay;
+use crate::relay::{Policy, Relay};
+use crate::wire::Security;
 
 /// What a recording names as its maker.
 pub(super) const GENERATOR: &str = concat!("poptape ", env!("CARGO_PKG_VERSION"));
@@ -24,9 +26,20 @@ pub(super) struct Proxy {
     pub(super) upstream: Upstream,
     pub(super) secrets: Secrets,
     pub(super) pool: Pool,
+    pub(super) tls: Ends,
+    policies: [Arc<Policy>; 3],
 }
 
 impl Proxy {
+    /// Relays to an upstream. The policy is for sessions of every listener, whatever it says of the client's leg.
+    pub(super) fn new(upstream: Upstream, secrets: Secrets, tls: Ends, policy: &Policy) -> Self {
+        let policies = [Security::Plain, Security::Stls, Security::Implicit].map(|client| {
+            let policy = Policy { client, upstream: upstream.security, ..policy.clone() };
+            Arc::new(policy)
+        });
+        Self { upstream, secrets, pool: Pool::default(), tls, policies }
+    }
+
     fn header(&self, accepted: &Accepted, started: chrono::DateTime<chrono::Utc>) -> Header {
         Header {
             generator: GENERATOR.to_owned(),
@@ -51,9 +64,10 @@ impl Proxy {
         queues: Queues,
     ) {
         let (clock, started) = Clock::start();
-        let relay = Relay::new(self.header(&accepted, started));
-        let around =
-            Surroundings { clock, pool: &self.pool, upstream: Some(&self.upstream), maildrops: None, stop };
+        let policy = &self.policies[accepted.security as usize];
+        let relay = Relay::new(self.header(&accepted, started), policy);
+        let (pool, upstream, tls) = (&self.pool, Some(&self.upstream), &self.tls);
+        let around = Surroundings { clock, pool, upstream, tls, maildrops: None, stop };
         let number = accepted.number;
         pump::run(relay, accepted.stream, around, |relay| queues.put(number, relay.entries())).await;
     }

@@ -14,14 +14,17 @@ use super::outlets::Outlets;
 use super::output::{say, warn};
 use super::proxy::{GENERATOR, Proxy};
 use super::settings::name_and_password;
+use super::tls::{UpstreamTls, key_log};
 use crate::net::address::Upstream;
 use crate::net::listen::{Accepted, serve};
-use crate::net::pool::Pool;
 use crate::net::server::House;
+use crate::net::tls::Ends;
+use crate::relay::Policy;
 use crate::render::units::counted;
 use crate::replay::Replay;
 use crate::sink::Sink;
 use crate::sink::tally::Tally;
+use crate::wire::Security;
 
 /// Relay a client to a server, show the conversation and record it
 #[derive(Debug, Args)]
@@ -34,7 +37,8 @@ use crate::sink::tally::Tally;
     "command's own where it fails."
 ))]
 pub(super) struct Arguments {
-    /// The server: pop3://host[:110], or host:port. Not needed where nothing is recorded
+    /// The server: pop3://host[:110], pop3s://host[:995] (TLS first), pop3+stls://host[:110] (TLS by STLS), or
+    /// host:port. Not needed where nothing is recorded
     #[arg(short, long, value_name = "URL", required_unless_present = "mode")]
     upstream: Option<Upstream>,
 
@@ -61,6 +65,51 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     front: Front,
+
+    #[command(flatten)]
+    upstream_tls: UpstreamTls,
+
+    #[command(flatten)]
+    tampering: Tampering,
+}
+
+/// What is changed on its way, to see what a client does about it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Changed on its way")]
+struct Tampering {
+    /// Do not tell clients of STLS, and refuse it
+    #[arg(long)]
+    strip_stls: bool,
+
+    /// Answer STLS with this line, which begins with -ERR, and do not pass it on
+    #[arg(long, value_name = "LINE", value_parser = error_line)]
+    stls_respond: Option<String>,
+
+    /// Do not tell clients of SASL mechanisms that bind to the TLS connection (-PLUS), which cannot work through poptape
+    #[arg(long)]
+    strip_plus: bool,
+}
+
+/// A line that refuses (RFC 1939 section 3, RFC 2449 section 4).
+fn error_line(text: &str) -> Result<String, &'static str> {
+    let fit = text.len() <= 510 && text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic());
+    let refuses = text == "-ERR" || text.starts_with("-ERR ");
+    (fit && refuses)
+        .then(|| text.to_owned())
+        .ok_or("expected -ERR and a text of printable ASCII on one line, 510 octets at most")
+}
+
+impl Arguments {
+    /// What is done about TLS, whatever the listener.
+    fn policy(&self) -> Policy {
+        Policy {
+            strip_stls: self.tampering.strip_stls,
+            stls_respond: self.tampering.stls_respond.clone(),
+            strip_plus: self.tampering.strip_plus,
+            has_certificate: self.upstream_tls.has_certificate(),
+            ..Policy::default()
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
@@ -119,17 +168,28 @@ async fn sessions(
 ) -> Result<(Verdict, Vec<&'static str>), Failure> {
     let front = &arguments.front;
     let secrets = arguments.secrets.into();
+    let key_log = key_log()?;
+    let acceptor =
+        front.acceptor(arguments.upstream.as_ref().map(|upstream| &*upstream.host), key_log.clone())?;
     let proxy = match &arguments.upstream {
         Some(upstream) if record => {
+            let follows = front.securities().contains(&Security::Stls);
+            let connector = arguments.upstream_tls.connector(upstream, follows, key_log)?;
+            let tls = Ends { client: acceptor.clone(), server: connector };
+            if upstream.security == Security::Plain && upstream.port == 995 {
+                warn(&format!(
+                    "port 995 is for TLS from the first octet on, and {upstream} says that there is none: pop3s://?"
+                ));
+            }
             resolve(upstream).await?;
-            Some(Arc::new(Proxy { upstream: upstream.clone(), secrets, pool: Pool::default() }))
+            Some(Arc::new(Proxy::new(upstream.clone(), secrets, tls, &arguments.policy())))
         }
         None if record => {
             return Err(Failure::usage("there is nothing to record from: give the server with -u"));
         }
         _ => None,
     };
-    let (house, queues) = (Arc::new(House::new(GENERATOR, secrets)), outlets.queues.clone());
+    let (house, queues) = (Arc::new(House::new(GENERATOR, secrets, acceptor)), outlets.queues.clone());
     let verdict = front
         .run(true, |listeners, until| {
             let stop = until.stop.clone();

@@ -34,7 +34,7 @@ fn derived(service: &Service, before: bool) -> Vec<String> {
     add(policy.has(Keyword::Top), "TOP".to_owned());
     add(policy.has(Keyword::Uidl), "UIDL".to_owned());
     let password = policy.has(Keyword::User) && policy.has(Keyword::Pass);
-    add(password && policy.plaintext_over(service.tls), "USER".to_owned());
+    add(password && service.admits_plaintext(), "USER".to_owned());
     add(!mechanisms.is_empty(), format!("SASL {}", mechanisms.join(" ")));
     add(policy.response_codes, "RESP-CODES".to_owned());
     add(policy.response_codes, "AUTH-RESP-CODE".to_owned());
@@ -45,7 +45,7 @@ fn derived(service: &Service, before: bool) -> Vec<String> {
         Some(Expire::Days(days)) => add(true, format!("EXPIRE {days}")),
         None => {}
     }
-    add(before && service.may_start_tls() && policy.has(Keyword::Stls), "STLS".to_owned());
+    add(before && service.may_start_tls(), "STLS".to_owned());
     add(policy.has(Keyword::Utf8), "UTF8 USER".to_owned());
     add(policy.has(Keyword::Lang), "LANG".to_owned());
     add(!policy.implementation.is_empty(), format!("IMPLEMENTATION {}", policy.implementation));

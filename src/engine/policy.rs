@@ -54,9 +54,6 @@ pub struct Policy {
     pub quirks: Quirks,
     /// The texts.
     pub wording: Wording,
-    /// Whether STLS is offered (RFC 2595 section 4).
-    #[serde(skip)]
-    pub(crate) stls: bool,
 }
 
 impl Default for Policy {
@@ -81,7 +78,6 @@ impl Default for Policy {
             line_limit: 1 << 20,
             quirks: Quirks::default(),
             wording: Wording::default(),
-            stls: false,
         }
     }
 }
@@ -90,11 +86,6 @@ impl Policy {
     /// Whether there is such a command on this server.
     pub(super) fn has(&self, keyword: Keyword) -> bool {
         !self.disabled.contains(&keyword)
-    }
-
-    /// Whether a password may be sent in clear over a connection.
-    pub(super) fn plaintext_over(&self, tls: bool) -> bool {
-        tls || self.plaintext.unwrap_or(!(self.stls && self.has(Keyword::Stls)))
     }
 }
 

@@ -12,8 +12,8 @@ use super::output::Output;
 use super::policy::Policy;
 use super::reply::Refusal;
 use super::wording::Say;
-use crate::pop3::Status;
-use crate::wire::Micros;
+use crate::pop3::{Keyword, Status};
+use crate::wire::{Micros, Security};
 
 /// What the sessions of a server have in common.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ pub struct Birth {
     pub nonce: String,
     /// How long the server has been running.
     pub at: Micros,
-    /// Whether the connection is under TLS from its first octet on (RFC 8314 section 3).
-    pub tls: bool,
+    /// How TLS comes to the connection.
+    pub security: Security,
 }
 
 /// See the [module](self).
@@ -60,7 +60,7 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(server: Arc<Server>, birth: Birth) -> Self {
-        let tls = birth.tls;
+        let tls = birth.security == Security::Implicit;
         Self { server, birth, tls, utf8: false, now: 0, shown: None }
     }
 
@@ -80,7 +80,7 @@ impl Service {
         if self.shown.is_some() {
             return self.shown.clone();
         }
-        let there = self.policy().apop && self.policy().has(crate::pop3::Keyword::Apop);
+        let there = self.policy().apop && self.policy().has(Keyword::Apop);
         there.then(|| format!("<{}@{}>", self.birth.nonce, self.policy().host.as_str()))
     }
 
@@ -92,12 +92,21 @@ impl Service {
 
     /// Refuses what would send a password in clear where it must not be.
     pub(super) fn check_plaintext(&self) -> Result<(), Refusal> {
-        if self.policy().plaintext_over(self.tls) { Ok(()) } else { Err(Say::NeedsTls.into()) }
+        if self.admits_plaintext() { Ok(()) } else { Err(Say::NeedsTls.into()) }
+    }
+
+    /// Whether a password may be sent as it is: in clear by default only where there is no better way.
+    pub(super) fn admits_plaintext(&self) -> bool {
+        self.tls || self.policy().plaintext.unwrap_or(!self.has_stls())
+    }
+
+    fn has_stls(&self) -> bool {
+        self.birth.security == Security::Stls && self.policy().has(Keyword::Stls)
     }
 
     /// Whether TLS can begin: once is enough (RFC 2595 section 4), and not after UTF8 (RFC 6856 section 2.1).
     pub(super) fn may_start_tls(&self) -> bool {
-        self.policy().stls && !self.tls && !self.utf8
+        self.has_stls() && !self.tls && !self.utf8
     }
 
     /// Whether a user's last login is long enough ago (RFC 2449 section 6.5).

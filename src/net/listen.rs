@@ -11,6 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::address::scheme;
+use crate::wire::Security;
+
 /// How long to wait before accepting again where the process has run out of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -20,14 +23,22 @@ pub struct Listener {
     socket: TcpListener,
     /// Where it listens; the port is the real one where 0 was asked for.
     pub address: SocketAddr,
+    /// How TLS comes to its connections.
+    pub security: Security,
 }
 
 impl Listener {
     /// Binds. Must be called within a runtime.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub async fn bind(address: SocketAddr, security: Security) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, security })
+    }
+
+    /// As clients are told of it: `pop3://127.0.0.1:1110`, `pop3s://` where TLS comes first.
+    pub fn url(&self) -> String {
+        let security = if self.security == Security::Implicit { self.security } else { Security::Plain };
+        format!("{}://{}", scheme(security), self.address)
     }
 }
 
@@ -40,6 +51,8 @@ pub struct Accepted {
     pub client: SocketAddr,
     /// Where it connected to.
     pub listener: SocketAddr,
+    /// How TLS comes to it.
+    pub security: Security,
     /// Its number, from 1.
     pub number: u32,
 }
@@ -86,8 +99,8 @@ pub async fn serve<F>(
                             if limit.is_some_and(|limit| number > limit) {
                                 break;
                             }
-                            let listener = listener.address;
-                            sessions.spawn(session(Accepted { stream, client, listener, number }));
+                            let (listener, security) = (listener.address, listener.security);
+                            sessions.spawn(session(Accepted { stream, client, listener, security, number }));
                             if limit == Some(number) {
                                 full.send_replace(true);
                             }

@@ -4,8 +4,10 @@
 pub mod address;
 pub mod clock;
 pub mod dice;
+mod leg;
 pub mod listen;
 pub mod pool;
 pub mod pump;
 pub mod server;
+pub mod tls;
 pub mod writer;

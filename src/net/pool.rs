@@ -1,4 +1,4 @@
-//! The buffer that all sessions read into. A session owns none while it waits: it borrows this one once its
+//! The buffers that all sessions read into. A session owns none while it waits: it borrows one once its
 //! socket is readable, and what it read is a reference-counted slice of it.
 
 use std::io;
@@ -15,18 +15,54 @@ const ROOM: usize = 64 * 1024;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub struct Pool(Mutex<BytesMut>);
+pub struct Pool {
+    block: Mutex<BytesMut>,
+    /// What records are read into: they are opened at once.
+    records: Mutex<Vec<u8>>,
+}
 
 impl Pool {
     /// Reads what is there: empty at the end of the stream.
     pub fn read(&self, stream: &TcpStream) -> io::Result<Bytes> {
         // A panic elsewhere cannot leave the buffer in a bad state.
-        let mut block = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if block.capacity() < ROOM {
-            // Takes the same block again where nobody holds a slice of it any more.
-            block.reserve(BLOCK);
-        }
+        let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut block);
         stream.try_read_buf(&mut *block)?;
         Ok(block.split().freeze())
+    }
+
+    /// Gives what `fill` appends to a block.
+    pub fn fill(&self, fill: impl FnOnce(&mut BytesMut)) -> Bytes {
+        let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+        fill(&mut block);
+        block.split().freeze()
+    }
+
+    /// Reads TLS records that are there, and gives what `open` makes of them, which it appends to a block; None at the
+    /// end of the stream.
+    pub fn read_records(
+        &self,
+        stream: &TcpStream,
+        open: impl FnOnce(&[u8], &mut BytesMut),
+    ) -> io::Result<Option<Bytes>> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if records.is_empty() {
+            records.resize(BLOCK, 0);
+        }
+        let came = stream.try_read(&mut records)?;
+        if came == 0 {
+            return Ok(None);
+        }
+        let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut block);
+        open(&records[..came], &mut block);
+        Ok(Some(block.split().freeze()))
+    }
+}
+
+/// Takes the same block again where nobody holds a slice of it any more.
+fn make_room(block: &mut BytesMut) {
+    if block.capacity() < ROOM {
+        block.reserve(BLOCK);
     }
 }

@@ -2,36 +2,33 @@
 //! session; while it is idle it holds no buffer. A side is not read while the other cannot be written, so
 //! that a slow reader slows its peer down and memory stays bounded.
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::address::Upstream;
 use super::clock::Clock;
+use super::leg::Leg;
 use super::pool::Pool;
+use super::tls::{Ends, handshake};
 use super::writer::Wait;
 use crate::maildrop::{Attendant, Source};
-use crate::wire::{Action, Ask, Close, Input, Machine, NotRead, NotRemoved, OpenError, Side, Told};
+use crate::wire::{
+    Action, Ask, Close, Handshake, Input, Machine, NotRead, NotRemoved, OpenError, Side, Told,
+};
 
 /// How long to wait for the upstream to accept.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a peer gets to take note that the session is over before its socket is dropped.
 const LINGER_LIMIT: Duration = Duration::from_secs(2);
-
-/// A rest that could not be sent is copied out of the shared block where it is smaller than this, so that
-/// it does not keep the whole block.
-const COPY_LIMIT: usize = 32 * 1024;
 
 /// What a session needs besides its machine and its client.
 #[derive(Debug)]
@@ -42,6 +39,8 @@ pub struct Surroundings<'a> {
     pub pool: &'a Pool,
     /// Where [`Action::Connect`] leads.
     pub upstream: Option<&'a Upstream>,
+    /// How [`Action::StartTls`] is done.
+    pub tls: &'a Ends,
     /// What [`Action::Ask`] asks.
     pub maildrops: Option<Arc<dyn Source>>,
     /// Turns true when the session shall end.
@@ -56,7 +55,7 @@ pub async fn run<M: Machine>(
     around: Surroundings<'_>,
     mut after: impl FnMut(&mut M) -> Option<Wait>,
 ) {
-    let Surroundings { clock, pool, upstream, maildrops, mut stop } = around;
+    let Surroundings { clock, pool, upstream, tls, maildrops, mut stop } = around;
     let mut attendant = maildrops.map(Attendant::new);
     let mut legs = Legs {
         client: Some(Leg::new(client)),
@@ -67,13 +66,12 @@ pub async fn run<M: Machine>(
     };
     let mut actions = Vec::new();
     // What was asked for and is not performed yet.
-    let mut asked = None;
+    let (mut asked, mut secure) = (None, None);
     let mut input = Input::Opened;
     loop {
         machine.handle(clock.now(), input, &mut actions);
         let mut connect = false;
         let mut over = false;
-        let mut secure = None;
         for action in actions.drain(..) {
             match action {
                 Action::Connect => connect = true,
@@ -121,9 +119,25 @@ pub async fn run<M: Machine>(
                 Some(input) => input,
                 None => Input::Told(perform(&mut attendant, ask).await),
             }
-        } else if let Some(side) = secure {
-            // No server of this version offers STLS; one that is asked for it all the same ends the session.
-            legs.lost(side)
+        } else if let Some(side) = secure.take() {
+            // The peer begins once it has read what was sent in clear.
+            match Box::pin(sent(&mut legs, &mut stop)).await {
+                Some(input) => {
+                    secure = matches!(input, Input::Woke).then_some(side);
+                    input
+                }
+                None => {
+                    let began = clock.now();
+                    tokio::select! {
+                        mut handshake = Box::pin(legs.secure(side, tls, pool)) => {
+                            handshake.tls.at = clock.now();
+                            handshake.tls.took = Some(handshake.tls.at - began);
+                            Input::Tls(handshake)
+                        }
+                        _ = stop.changed() => Input::Stop,
+                    }
+                }
+            }
         } else {
             let mut stopped = pin!(stop.changed());
             poll_fn(|cx| match stopped.as_mut().poll(cx) {
@@ -187,75 +201,6 @@ async fn open(upstream: Option<&Upstream>) -> Result<(TcpStream, SocketAddr), St
     Ok((stream, address))
 }
 
-/// One connection.
-#[derive(Debug)]
-struct Leg {
-    stream: TcpStream,
-    unsent: VecDeque<Bytes>,
-    /// FIN shall follow what is unsent.
-    finish: bool,
-    /// The peer has not ended its direction.
-    readable: bool,
-}
-
-impl Leg {
-    fn new(stream: TcpStream) -> Self {
-        // A proxy adds no delay of its own; without the option it is only slower.
-        let _ = stream.set_nodelay(true);
-        Self { stream, unsent: VecDeque::new(), finish: false, readable: true }
-    }
-
-    /// Sends what the socket takes at once and keeps the rest.
-    fn send(&mut self, mut octets: Bytes) {
-        if self.unsent.is_empty() {
-            while !octets.is_empty() {
-                match self.stream.try_write(&octets) {
-                    Ok(sent) => drop(octets.split_to(sent)),
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    // Whatever is wrong with the socket shows again when it is polled.
-                    Err(_) => break,
-                }
-            }
-        }
-        if !octets.is_empty() {
-            let small = octets.len() < COPY_LIMIT;
-            self.unsent.push_back(if small { Bytes::copy_from_slice(&octets) } else { octets });
-        }
-    }
-
-    /// Sends on until nothing is left.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(octets) = self.unsent.front_mut() {
-            std::task::ready!(self.stream.poll_write_ready(cx))?;
-            match self.stream.try_write(octets) {
-                Ok(sent) if sent == octets.len() => drop(self.unsent.pop_front()),
-                Ok(sent) => drop(octets.split_to(sent)),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        if std::mem::take(&mut self.finish) {
-            self.shut_down();
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Poll<io::Result<Bytes>> {
-        loop {
-            std::task::ready!(self.stream.poll_read_ready(cx))?;
-            match pool.read(&self.stream) {
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                result => return Poll::Ready(result),
-            }
-        }
-    }
-
-    fn shut_down(&self) {
-        // Fails only where the connection is gone, which reading it tells.
-        let _ = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write);
-    }
-}
-
 struct Legs {
     client: Option<Leg>,
     server: Option<Leg>,
@@ -281,19 +226,19 @@ impl Legs {
                     leg.send(octets);
                 }
             }
-            Action::Finish(side) | Action::Truncate(side) => {
+            Action::Finish(side) => {
                 if let Some(leg) = self.leg(side) {
-                    if leg.unsent.is_empty() {
-                        leg.shut_down();
-                    } else {
-                        leg.finish = true;
-                    }
+                    leg.finish(true);
+                }
+            }
+            Action::Truncate(side) => {
+                if let Some(leg) = self.leg(side) {
+                    leg.finish(false);
                 }
             }
             Action::Reset(side) => {
-                if let Some(leg) = self.leg(side).take() {
-                    // Without it the peer gets a FIN: worse, but an end all the same.
-                    let _ = leg.stream.set_zero_linger();
+                if let Some(mut leg) = self.leg(side).take() {
+                    leg.reset_at_end();
                 }
             }
             Action::Connect | Action::Close | Action::WakeAt(_) | Action::Ask(_) | Action::StartTls(_) => {}
@@ -307,7 +252,7 @@ impl Legs {
         if let Some(lost) = self.send_on(cx) {
             return Poll::Ready(lost);
         }
-        let sent = |leg: &Option<Leg>| leg.as_ref().is_none_or(|leg| leg.unsent.is_empty());
+        let sent = |leg: &Option<Leg>| leg.as_ref().is_none_or(|leg| !leg.waits());
         if self.resume && sent(&self.client) && sent(&self.server) {
             self.resume = false;
             return Poll::Ready(Input::Woke);
@@ -322,12 +267,12 @@ impl Legs {
             let Some(leg) = self.leg(side).as_mut().filter(|leg| leg.readable && !blocked) else { continue };
             let Poll::Ready(result) = leg.poll_read(cx, pool) else { continue };
             let input = match result {
-                Ok(octets) if octets.is_empty() => {
-                    leg.readable = false;
-                    Input::Closed(side, Close::Finished)
-                }
                 Ok(octets) => Input::Received(side, octets),
-                Err(_) => self.lost(side),
+                Err(Close::Reset) => self.lost(side),
+                Err(how) => {
+                    leg.readable = false;
+                    Input::Closed(side, how)
+                }
             };
             self.reading = side.other();
             return Poll::Ready(input);
@@ -348,7 +293,7 @@ impl Legs {
     fn send_on(&mut self, cx: &mut Context<'_>) -> Option<Input> {
         for side in [Side::Client, Side::Server] {
             if let Some(leg) = self.leg(side)
-                && !leg.unsent.is_empty()
+                && leg.waits()
                 && let Poll::Ready(Err(_)) = leg.poll_send(cx)
             {
                 return Some(self.lost(side));
@@ -365,8 +310,24 @@ impl Legs {
         if let Some(lost) = self.send_on(cx) {
             return Poll::Ready(Some(lost));
         }
-        let waits = |leg: &Option<Leg>| leg.as_ref().is_some_and(|leg| !leg.unsent.is_empty());
+        let waits = |leg: &Option<Leg>| leg.as_ref().is_some_and(Leg::waits);
         if waits(&self.client) || waits(&self.server) { Poll::Pending } else { Poll::Ready(None) }
+    }
+
+    /// Lets a side's TLS begin.
+    async fn secure(&mut self, side: Side, tls: &Ends, pool: &Pool) -> Box<Handshake> {
+        let handshake = match (self.leg(side), side) {
+            (Some(leg), Side::Client) => match &tls.client {
+                Some(acceptor) => handshake::accept(leg, acceptor, pool).await,
+                None => handshake::impossible(leg, side),
+            },
+            (Some(leg), Side::Server) => match &tls.server {
+                Some(connector) => handshake::connect(leg, connector, pool).await,
+                None => handshake::impossible(leg, side),
+            },
+            (None, _) => handshake::gone(side),
+        };
+        Box::new(handshake)
     }
 
     fn lost(&mut self, side: Side) -> Input {
@@ -379,14 +340,12 @@ impl Legs {
     async fn linger(&mut self, pool: &Pool) {
         for side in [Side::Client, Side::Server] {
             let Some(mut leg) = self.leg(side).take() else { continue };
-            let done = poll_fn(|cx| leg.poll_send(cx)).await.is_ok();
-            if !done {
+            leg.finish(true);
+            if leg.sent().await.is_err() {
                 continue;
             }
-            leg.shut_down();
             while leg.readable {
-                let octets = poll_fn(|cx| leg.poll_read(cx, pool)).await;
-                leg.readable = octets.is_ok_and(|octets| !octets.is_empty());
+                leg.readable = poll_fn(|cx| leg.poll_read(cx, pool)).await.is_ok();
             }
         }
     }

@@ -9,6 +9,8 @@ use super::dice::nonce;
 use super::listen::Accepted;
 use super::pool::Pool;
 use super::pump::{self, Surroundings};
+use super::tls::Ends;
+use super::tls::acceptor::Acceptor;
 use super::writer::Wait;
 use crate::engine::{Birth, Engine, Scene};
 use crate::pop3::Secrets;
@@ -20,6 +22,7 @@ use crate::relay::{Served, Tap};
 pub struct House {
     pool: Pool,
     clock: Clock,
+    tls: Ends,
     /// What recordings of its sessions name as their maker.
     generator: String,
     secrets: Secrets,
@@ -27,8 +30,9 @@ pub struct House {
 
 impl House {
     /// Begins to run now.
-    pub fn new(generator: &str, secrets: Secrets) -> Self {
-        Self { pool: Pool::default(), clock: Clock::start().0, generator: generator.to_owned(), secrets }
+    pub fn new(generator: &str, secrets: Secrets, acceptor: Option<Arc<Acceptor>>) -> Self {
+        let tls = Ends { client: acceptor, server: None };
+        Self { pool: Pool::default(), tls, clock: Clock::start().0, generator: generator.to_owned(), secrets }
     }
 
     /// Runs a session to its end. What is observed goes to `put`, and the session waits for what that gives back.
@@ -63,7 +67,8 @@ impl House {
     ) {
         let (clock, started) = Clock::start();
         let Scene { server, source, script } = scene;
-        let engine = Engine::new(server, Birth { nonce: nonce(), at: self.clock.now(), tls: false });
+        let engine =
+            Engine::new(server, Birth { nonce: nonce(), at: self.clock.now(), security: accepted.security });
         let engine = match script {
             Some(script) => engine.with_script(script),
             None => engine,
@@ -81,8 +86,9 @@ impl House {
             unknown: serde_json::Map::new(),
             outer: serde_json::Map::new(),
         };
-        let around = Surroundings { clock, pool: &self.pool, upstream: None, maildrops: Some(source), stop };
-        let served = Served::new(engine, header);
+        let (pool, tls) = (&self.pool, &self.tls);
+        let around = Surroundings { clock, pool, upstream: None, tls, maildrops: Some(source), stop };
+        let served = Served::new(engine, header, accepted.security);
         let served = match tap {
             Some(tap) => served.tapped(tap),
             None => served,

@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod dissect;
+mod excerpt;
 pub mod lines;
 pub mod response;
 pub mod sasl;
@@ -12,6 +13,7 @@ pub mod state;
 
 pub use command::{Command, Keyword};
 pub use dissect::{Dissector, Event};
+pub use excerpt::excerpt;
 pub use response::Status;
 pub use secret::Secrets;
 pub use state::State;

@@ -17,6 +17,9 @@ pub struct Step {
     pub detail: Option<String>,
 }
 
+/// A detail: the client could bind to the channel, and finds that the server does not offer it (RFC 5802 section 6).
+pub const BINDING_NOT_OFFERED: &str = "channel binding not offered by the server";
+
 /// One authentication exchange as it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
@@ -104,7 +107,7 @@ impl Exchange {
                 step.user = Some(saslname(&text(user)));
                 step.detail = match binding.first() {
                     Some(b'p') => Some("with channel binding".to_owned()),
-                    Some(b'y') => Some("channel binding not offered by the server".to_owned()),
+                    Some(b'y') => Some(BINDING_NOT_OFFERED.to_owned()),
                     _ => None,
                 };
             }

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::{By, End, Entry, Header, How, Note};
-use crate::pop3::{Dissector, Secrets};
-use crate::wire::{Close, Micros, Side, Tls};
+use crate::pop3::dissect::Request;
+use crate::pop3::{Dissector, Event, Keyword, Secrets};
+use crate::wire::{Close, Micros, Run, Side, Tls};
 
 /// Looks on as octets pass. Its entries are drained with [`Observer::entries`].
 #[derive(Debug)]
@@ -33,6 +34,29 @@ impl Observer {
     pub fn feed(&mut self, side: Side, at: Micros, octets: Bytes) {
         let entries = &mut self.entries;
         self.dissector.feed(side, at, octets, &mut |event| entries.push(Entry::Event(event)));
+    }
+
+    /// The same with octets that belong to the arrival before them where `at` is None; gives the last command that they
+    /// made whole.
+    pub fn feed_part(&mut self, side: Side, at: Option<Micros>, bytes: Bytes) -> Option<Keyword> {
+        let entries = &mut self.entries;
+        let mut last = None;
+        let arrivals = at.map(|at| (0, at)).into_iter().collect();
+        self.dissector.feed_run(side, Run { bytes, arrivals }, &mut |event| {
+            if let Event::Request { request, .. } = &event {
+                last = match request {
+                    Request::Command(keyword) => Some(*keyword),
+                    Request::SaslResponse | Request::Upload => None,
+                };
+            }
+            entries.push(Entry::Event(event));
+        });
+        last
+    }
+
+    /// What was found and not drained yet.
+    pub fn found(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// Something happened that is not in the octets.

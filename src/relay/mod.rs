@@ -7,112 +7,65 @@
 //!                +--- failed: -ERR [SYS/TEMP] to the client -----+
 //! ```
 
+mod clear;
+mod core;
+mod intercept;
+mod list;
+mod policy;
+mod remarks;
 mod served;
+mod tls;
 
-use bytes::Bytes;
+use std::sync::Arc;
 
+use self::core::Core;
+pub use self::policy::Policy;
 pub use self::served::{Served, Tap};
-use crate::recording::{By, Entry, Header, How, Observer};
-use crate::wire::{Action, Close, Input, Machine, Micros, Side};
+use self::tls::Tls;
+use crate::recording::{Entry, Header};
+use crate::wire::{Action, Input, Machine, Micros};
 
 /// A relayed session. Its entries are drained with [`Relay::entries`].
 #[derive(Debug)]
 pub struct Relay {
-    observer: Observer,
-    /// Until it is known whether the upstream answers.
-    header: Option<Box<Header>>,
-    /// Who closed first.
-    first: Option<By>,
-    over: bool,
+    core: Core,
+    /// None: it has nothing to do with TLS.
+    tls: Option<Box<Tls>>,
 }
 
 impl Relay {
     /// A session that is described by `header`; its `server` is filled in once it is connected.
-    pub fn new(header: Header) -> Self {
-        let observer = Observer::new(header.secrets);
-        Self { observer, header: Some(Box::new(header)), first: None, over: false }
+    pub fn new(header: Header, policy: &Arc<Policy>) -> Self {
+        Self { core: Core::new(header), tls: Tls::new(policy).map(Box::new) }
     }
 
     /// What was found since the last call.
     pub fn entries(&mut self) -> Vec<Entry> {
-        self.observer.entries()
-    }
-
-    fn open(&mut self, server: Option<String>) {
-        if let Some(mut header) = self.header.take() {
-            header.server = server;
-            self.observer.opened(header);
-        }
-    }
-
-    fn end(&mut self, at: Micros, by: By, how: How) {
-        self.observer.ended(at, by, how);
-        self.over = true;
+        self.core.observer.entries()
     }
 }
 
 impl Machine for Relay {
     fn handle(&mut self, at: Micros, input: Input, actions: &mut Vec<Action>) {
-        if self.over {
-            return;
-        }
-        match input {
-            Input::Opened => actions.push(Action::Connect),
-            Input::Connected(address) => self.open(Some(address.to_string())),
-            Input::ConnectFailed(reason) => {
-                self.open(None);
-                let refusal = refusal(&reason);
-                self.observer.note(at, "connect-failed", reason);
-                self.observer.feed(Side::Server, at, refusal.clone());
-                actions.extend([Action::Send(Side::Client, refusal), Action::Close]);
-                self.end(at, By::Poptape, How::ConnectFailed);
-            }
-            Input::Received(side, octets) => {
-                actions.push(Action::Send(side.other(), octets.clone()));
-                self.observer.feed(side, at, octets);
-            }
-            Input::Closed(side, Close::Finished) => {
-                self.observer.closed(side, Close::Finished, at);
-                actions.push(Action::Finish(side.other()));
-                match self.first {
-                    None => self.first = Some(side.into()),
-                    Some(first) => {
-                        actions.push(Action::Close);
-                        self.end(at, first, How::Finished);
-                    }
-                }
-            }
-            Input::Closed(side, Close::Reset) => {
-                self.observer.closed(side, Close::Reset, at);
-                actions.extend([Action::Reset(side.other()), Action::Close]);
-                self.end(at, side.into(), How::Reset);
-            }
-            // It asks for none of these.
-            Input::Closed(_, Close::Truncated) | Input::Woke | Input::Told(_) | Input::Tls(_) => {}
-            Input::Stop => {
-                self.open(None);
-                actions.push(Action::Close);
-                self.end(at, By::Poptape, How::Stopped);
-            }
+        match &mut self.tls {
+            _ if self.core.over => {}
+            Some(tls) => tls.handle(&mut self.core, at, input, actions),
+            None => self.core.handle(at, input, actions),
         }
     }
 }
 
-/// What the client of an upstream that cannot be connected is told (RFC 3206 section 4): one line of at most
-/// 512 octets in ASCII (RFC 2449 section 4).
-fn refusal(reason: &str) -> Bytes {
-    let reason: String =
-        reason.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(400).collect();
-    format!("-ERR [SYS/TEMP] poptape cannot reach the upstream server: {reason}\r\n").into()
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::pop3::Secrets;
+    use crate::recording::{By, How};
+    use crate::wire::{Close, Side};
 
     fn relay() -> Relay {
-        Relay::new(Header {
+        let header = Header {
             generator: "test".to_owned(),
             session: 1,
             started: chrono::DateTime::UNIX_EPOCH,
@@ -124,7 +77,8 @@ mod tests {
             origin: None,
             unknown: serde_json::Map::new(),
             outer: serde_json::Map::new(),
-        })
+        };
+        Relay::new(header, &Arc::new(Policy::default()))
     }
 
     fn actions(relay: &mut Relay, input: Input) -> Vec<Action> {

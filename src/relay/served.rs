@@ -2,7 +2,9 @@
 //! client is what is observed.
 
 use crate::recording::{By, Entry, Header, How, Observer};
-use crate::wire::{Action, Close, Input, Machine, Micros, Side};
+use crate::wire::{Action, Close, Handshake, Input, Machine, Micros, Security, Side};
+
+use super::clear::tell_clear;
 
 /// Takes entries before the actions that made them are performed: whoever has seen an answer finds its entries
 /// taken.
@@ -14,16 +16,21 @@ pub struct Served<M> {
     tap: Option<Tap>,
     observer: Observer,
     header: Option<Box<Header>>,
+    /// How TLS comes to the client's leg.
+    security: Security,
     /// The client went first.
     left: Option<Close>,
+    /// Its TLS came to nothing.
+    failed: bool,
     stopped: bool,
 }
 
 impl<M> Served<M> {
     /// A session that is described by `header`.
-    pub fn new(machine: M, header: Header) -> Self {
+    pub fn new(machine: M, header: Header, security: Security) -> Self {
         let observer = Observer::new(header.secrets);
-        Self { machine, tap: None, observer, header: Some(Box::new(header)), left: None, stopped: false }
+        let header = Some(Box::new(header));
+        Self { machine, tap: None, observer, header, security, left: None, failed: false, stopped: false }
     }
 
     /// The same with a tap: [`Served::entries`] has none then.
@@ -36,9 +43,23 @@ impl<M> Served<M> {
         self.observer.entries()
     }
 
+    /// What came of the client's handshake; gives what the machine is to hear of it.
+    fn secured(&mut self, at: Micros, handshake: Box<Handshake>) -> Input {
+        tell_clear(&mut self.observer, at, Side::Client, &handshake.clear);
+        self.observer.tls(handshake.tls.clone());
+        if let Some(remark) = &handshake.remark {
+            self.observer.note(at, "tls", remark.clone());
+        }
+        self.failed = handshake.tls.failure.is_some();
+        // With TLS from the first octet on, the session begins only now.
+        let begins = self.security == Security::Implicit && !self.failed;
+        if begins { Input::Opened } else { Input::Tls(handshake) }
+    }
+
     fn end(&mut self, at: Micros, reset: bool) {
         let (by, how) = match self.left {
             _ if self.stopped => (By::Poptape, How::Stopped),
+            _ if self.failed => (By::Client, How::TlsFailed),
             Some(Close::Reset) => (By::Client, How::Reset),
             Some(Close::Finished) => (By::Client, How::Finished),
             Some(Close::Truncated) => (By::Client, How::Truncated),
@@ -51,10 +72,17 @@ impl<M> Served<M> {
 
 impl<M: Machine> Machine for Served<M> {
     fn handle(&mut self, at: Micros, input: Input, actions: &mut Vec<Action>) {
+        let input = match input {
+            Input::Tls(handshake) => self.secured(at, handshake),
+            input => input,
+        };
         match &input {
             Input::Opened => {
                 if let Some(header) = self.header.take() {
                     self.observer.opened(header);
+                    if self.security == Security::Implicit {
+                        return actions.push(Action::StartTls(Side::Client));
+                    }
                 }
             }
             Input::Received(Side::Client, octets) => self.observer.feed(Side::Client, at, octets.clone()),
@@ -73,8 +101,10 @@ impl<M: Machine> Machine for Served<M> {
                 Action::Send(Side::Client, octets) => self.observer.feed(Side::Server, at, octets.clone()),
                 Action::Reset(_) => reset = true,
                 Action::Close => {
-                    let how = if reset { Close::Reset } else { Close::Finished };
-                    self.observer.closed(Side::Server, how, at);
+                    if !self.failed {
+                        let how = if reset { Close::Reset } else { Close::Finished };
+                        self.observer.closed(Side::Server, how, at);
+                    }
                     self.end(at, reset);
                 }
                 _ => {}

@@ -21,6 +21,7 @@ use crate::pop3::secret::Secret;
 use crate::recording::format::Reading;
 use crate::replay::tape::TapeError;
 use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
+use crate::wire::Security;
 
 /// What a mock server can serve.
 #[derive(Debug)]
@@ -297,14 +298,14 @@ async fn run(
     stopped: watch::Receiver<bool>,
     ready: SyncSender<io::Result<SocketAddr>>,
 ) {
-    let listener = match Listener::bind(([127, 0, 0, 1], 0).into()).await {
+    let listener = match Listener::bind(([127, 0, 0, 1], 0).into(), Security::Plain).await {
         Ok(listener) => listener,
         Err(error) => return drop(ready.send(Err(error))),
     };
     if ready.send(Ok(listener.address)).is_err() {
         return;
     }
-    let house = Arc::new(House::new(concat!("poptape ", env!("CARGO_PKG_VERSION")), Secrets::Redact));
+    let house = Arc::new(House::new(concat!("poptape ", env!("CARGO_PKG_VERSION")), Secrets::Redact, None));
     let stop = stopped.clone();
     let session = move |accepted: Accepted| {
         let (log, number) = (log.clone(), accepted.number);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 pub use self::mail::{Ask, Listing, NotRead, NotRemoved, OpenError, Piece, Told};
-pub use self::tls::{Alert, Certificate, Handshake, Tls, TlsFailure, Trust};
+pub use self::tls::{Alert, Certificate, Handshake, Security, Tls, TlsFailure, Trust};
 
 /// Microseconds since the session began. The wall clock is known once, in the recording's header.
 pub type Micros = u64;

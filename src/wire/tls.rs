@@ -4,6 +4,18 @@ use bytes::Bytes;
 
 use super::{Micros, Side};
 
+/// How TLS comes to a leg.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Security {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// Once the client has asked for it in clear (STLS, RFC 2595 section 4).
+    Stls,
+    /// Before anything else (RFC 8314 section 3.3).
+    Implicit,
+}
+
 /// A handshake that came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
@@ -116,4 +128,13 @@ pub struct Handshake {
     pub tls: Tls,
     /// Octets in clear that the peer sent where its handshake was due: no part of the session on either side of TLS.
     pub clear: Bytes,
+    /// What else is worth knowing, in words for a person.
+    pub remark: Option<String>,
+}
+
+impl Handshake {
+    /// Of which no more is known.
+    pub fn new(tls: Tls) -> Self {
+        Self { tls, clear: Bytes::new(), remark: None }
+    }
 }

@@ -85,7 +85,7 @@ pub(super) const MECHANISMS: &[Row] = &[
 
 /// The mechanisms that a session offers now, in the policy's order.
 pub(super) fn offered(service: &Service) -> impl Iterator<Item = &'static Row> {
-    let (policy, plaintext) = (service.policy(), service.policy().plaintext_over(service.tls));
+    let (policy, plaintext) = (service.policy(), service.admits_plaintext());
     let there = policy.has(crate::pop3::Keyword::Auth);
     let named = |name: &String| MECHANISMS.iter().find(|row| name.eq_ignore_ascii_case(row.name));
     policy

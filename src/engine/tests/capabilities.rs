@@ -1,19 +1,19 @@
 //! CAPA (protocol rules P3-032, P3-087 to P3-097 and P3-114): what it says, and that what it says is so.
 
-use super::{LOGIN, Policy, Session, World, check_policy, quiet};
+use super::{LOGIN, Policy, Session, Setting, World, check_policy, quiet, with_stls};
 use crate::engine::{Capabilities, Expire, apop_digest};
 use crate::pop3::Keyword;
 
 /// Policies that differ in what CAPA says.
-fn policies() -> Vec<Policy> {
-    let without = |disabled: &[Keyword]| Policy { disabled: disabled.to_vec(), ..quiet() };
+fn policies() -> Vec<Setting> {
+    let without = |disabled: &[Keyword]| Setting::from(Policy { disabled: disabled.to_vec(), ..quiet() });
     vec![
-        quiet(),
-        Policy { stls: true, ..quiet() },
-        Policy { stls: true, plaintext: Some(true), external: Some("kcope".into()), ..quiet() },
-        Policy { response_codes: false, implementation: String::new(), ..Policy::default() },
-        Policy { login_delay: 300, expire: Some(Expire::Never), ..quiet() },
-        Policy { expire: Some(Expire::Days(0)), mechanisms: vec![], ..quiet() },
+        quiet().into(),
+        with_stls(quiet()),
+        with_stls(Policy { plaintext: Some(true), external: Some("kcope".into()), ..quiet() }),
+        Policy { response_codes: false, implementation: String::new(), ..Policy::default() }.into(),
+        Policy { login_delay: 300, expire: Some(Expire::Never), ..quiet() }.into(),
+        Policy { expire: Some(Expire::Days(0)), mechanisms: vec![], ..quiet() }.into(),
         without(&[]),
         without(&[Keyword::Top, Keyword::Uidl, Keyword::Lang, Keyword::Utf8]),
         without(&[Keyword::Auth]),
@@ -31,8 +31,10 @@ fn capa(session: &mut Session) -> Vec<String> {
 }
 
 /// The capability lists before and after login; APOP is taken everywhere.
-fn lists(policy: &Policy, tls: bool) -> [Vec<String>; 2] {
-    let world = World::with(&["a"], Policy { apop: true, ..policy.clone() });
+fn lists(setting: impl Into<Setting>, tls: bool) -> [Vec<String>; 2] {
+    let mut setting = setting.into();
+    setting.policy.apop = true;
+    let world = World::with(&["a"], setting);
     let mut session = if tls { world.connect_tls() } else { world.connect() };
     let before = capa(&mut session);
     let digest = apop_digest("<1896.697170952@dewey>", b"secret");
@@ -42,7 +44,7 @@ fn lists(policy: &Policy, tls: bool) -> [Vec<String>; 2] {
 
 /// Every list there is.
 fn all_lists() -> impl Iterator<Item = [Vec<String>; 2]> {
-    policies().into_iter().flat_map(|policy| [lists(&policy, false), lists(&policy, true)])
+    policies().into_iter().flat_map(|policy| [lists(policy.clone(), false), lists(policy, true)])
 }
 
 /// P3-088, P3-091, P3-095, P3-097: each line is a tag and its parameters, one space before each.
@@ -82,8 +84,8 @@ fn p3_089_the_list_stays() {
 /// P3-032: there is a way to log in, whatever else is not there.
 #[test]
 fn p3_032_a_way_to_log_in() {
-    for policy in policies().into_iter().filter(|policy| !policy.apop) {
-        let [list, _] = lists(&policy, false);
+    for policy in policies().into_iter().filter(|setting| !setting.policy.apop) {
+        let [list, _] = lists(policy.clone(), false);
         assert!(list.iter().any(|line| line == "USER" || line.starts_with("SASL ")), "{list:?}");
     }
 }
@@ -115,7 +117,7 @@ fn p3_092_what_is_announced_works() {
                 }
                 "TOP" | "UIDL" => {
                     let command = if words[0] == "TOP" { "TOP 1 0" } else { "UIDL" };
-                    check_apop(&policy, command, "+OK");
+                    check_apop(&policy.policy, command, "+OK");
                 }
                 "PIPELINING" => {
                     assert_eq!(connect().ask(b"NOOP\r\nCAPA\r\nNOOP\r\n").matches("-ERR").count(), 2);
@@ -157,8 +159,8 @@ fn p3_019_disabled_commands() {
         (Keyword::Utf8, "UTF8", "UTF8"),
         (Keyword::Stls, "STLS", "STLS"),
     ] {
-        let policy = Policy { disabled: vec![keyword], stls: keyword == Keyword::Stls, ..quiet() };
-        let mut session = World::with(&[], policy).connect();
+        let policy = Policy { disabled: vec![keyword], ..quiet() };
+        let mut session = World::with(&[], with_stls(Policy { plaintext: Some(true), ..policy })).connect();
         assert!(!session.ask(b"CAPA\r\n").contains(&format!("\r\n{tag}")), "{tag}");
         assert!(session.ask(format!("{command}\r\n").as_bytes()).starts_with("-ERR"), "{command}");
     }
@@ -171,7 +173,7 @@ fn p3_019_disabled_commands() {
 /// Where TLS cannot be had because STLS is disabled, nothing waits for it.
 #[test]
 fn disabled_stls_locks_nobody_out() {
-    check_policy(&Policy { stls: true, disabled: vec![Keyword::Stls], ..quiet() }, LOGIN);
+    check_policy(with_stls(Policy { disabled: vec![Keyword::Stls], ..quiet() }), LOGIN);
 }
 
 /// The four lists of a policy stand for what they are named.

@@ -4,12 +4,12 @@ use hmac::{KeyInit, Mac, SimpleHmac};
 use md5::Md5;
 
 use super::sasl::{BAD, LOGGED_IN, PLAIN, answer, challenge};
-use super::{LOGIN, Policy, World, check_policy, quiet};
+use super::{LOGIN, Policy, Setting, World, check_policy, quiet, with_stls};
 use crate::engine::hex;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 /// One exchange: each payload answers a challenge; gives the last reply.
-fn exchange(policy: Policy, name: &str, payloads: &[&str]) -> String {
+fn exchange(policy: impl Into<Setting>, name: &str, payloads: &[&str]) -> String {
     let mut session = World::with(&["a"], policy).connect();
     let mut reply = session.ask(format!("AUTH {name}\r\n").as_bytes());
     for payload in payloads {
@@ -139,7 +139,7 @@ fn p3_121_oauthbearer() {
         assert_eq!(session.ask(b"AQ==\r\n"), format!("{BAD}\r\n"));
     }
     // RFC 7628 wants TLS: where it can be had, the token waits for it.
-    let stls = Policy { stls: true, ..quiet() };
+    let stls = with_stls(quiet());
     assert_eq!(exchange(stls.clone(), "OAUTHBEARER", &[]), "-ERR unsupported authentication mechanism");
     let mut session = World::with(&["a"], stls).connect_tls();
     challenge(&session.ask(b"AUTH OAUTHBEARER\r\n"));

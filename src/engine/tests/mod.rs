@@ -27,10 +27,11 @@ use bytes::Bytes;
 use super::{Accounts, Birth, Engine, Policy, Server};
 use crate::maildrop::{Attendant, Maildrops, Memory, Message, Source, load};
 use crate::pop3::lines::split;
-use crate::wire::{Action, Close, Handshake, Input, Machine, Micros, Side, Tls};
+use crate::wire::{Action, Close, Handshake, Input, Machine, Micros, Security, Side, Tls};
 
 /// A server with one user, kcope.
 struct World {
+    security: Security,
     server: Arc<Server>,
     source: Arc<dyn Source>,
     nonce: &'static str,
@@ -42,9 +43,11 @@ impl World {
         Self::with(mail, Policy { apop: false, ..Policy::default() })
     }
 
-    fn with(mail: &[&'static str], policy: Policy) -> Self {
+    fn with(mail: &[&'static str], setting: impl Into<Setting>) -> Self {
         let accounts: Accounts = [("kcope", "secret")].into_iter().collect();
+        let Setting { policy, security } = setting.into();
         Self {
+            security,
             server: Arc::new(Server { policy, accounts }),
             source: Arc::new(Maildrops::new(vec![Arc::new(Memory::new(load(mail.iter().copied())))])),
             nonce: "1896.697170952",
@@ -68,12 +71,12 @@ impl World {
 
     /// A session that begins at a time since the server did.
     fn connect_at(&self, at: Micros) -> Session {
-        self.connect_as(Birth { nonce: self.nonce.to_owned(), at, tls: false })
+        self.connect_as(Birth { nonce: self.nonce.to_owned(), at, security: self.security })
     }
 
     /// A session that is under TLS from its first octet on.
     fn connect_tls(&self) -> Session {
-        self.connect_as(Birth { nonce: self.nonce.to_owned(), at: 0, tls: true })
+        self.connect_as(Birth { nonce: self.nonce.to_owned(), at: 0, security: Security::Implicit })
     }
 
     fn connect_as(&self, birth: Birth) -> Session {
@@ -226,7 +229,31 @@ fn check(mail: &[&'static str], transcripts: &[&str]) {
 /// TLS stands towards a side.
 fn secured(leg: Side) -> Input {
     let tls = Tls { readable: true, ..Tls::of(leg) };
-    Input::Tls(Box::new(Handshake { tls, clear: Bytes::new() }))
+    Input::Tls(Box::new(Handshake::new(tls)))
+}
+
+/// What a server is, and how TLS comes to it.
+#[derive(Debug, Clone)]
+struct Setting {
+    policy: Policy,
+    security: Security,
+}
+
+impl From<Policy> for Setting {
+    fn from(policy: Policy) -> Self {
+        Self { policy, security: Security::Plain }
+    }
+}
+
+impl From<&Policy> for Setting {
+    fn from(policy: &Policy) -> Self {
+        policy.clone().into()
+    }
+}
+
+/// A server that offers STLS.
+fn with_stls(policy: Policy) -> Setting {
+    Setting { policy, security: Security::Stls }
 }
 
 /// A server without a timestamp in the greeting.
@@ -240,9 +267,10 @@ const LOGIN: &str = "C: USER kcope\nS: +OK\nC: PASS secret\nS: +OK ...\n";
 
 /// Plays what follows the greeting, in each way, with a server of this policy that has one message of three
 /// octets; the client is gone then.
-fn check_policy(policy: &Policy, transcript: &str) {
+fn check_policy(setting: impl Into<Setting>, transcript: &str) {
+    let setting = setting.into();
     for way in [Way::InTurn, Way::AtOnce, Way::Octets] {
-        let world = World::with(&["a"], policy.clone());
+        let world = World::with(&["a"], setting.clone());
         world.connect().play(&format!("{GREETING}{transcript}\n* gone"), way);
     }
 }

@@ -1,12 +1,12 @@
 //! STLS (protocol rules P3-115 and P3-124 to P3-130): before TLS, after it, and under it from the first octet on.
 
 use super::sasl::PLAIN;
-use super::{GREETING, LOGIN, Policy, Session, Way, World, quiet};
+use super::{GREETING, LOGIN, Policy, Session, Way, World, quiet, with_stls};
 use crate::pop3::State;
 use crate::wire::{Action, Input, Machine, Side};
 
 fn world() -> World {
-    World::with(&["a"], Policy { stls: true, ..quiet() })
+    World::with(&["a"], with_stls(quiet()))
 }
 
 /// A session that has just come under TLS.
@@ -30,7 +30,7 @@ fn p3_127_stls_is_for_once_and_before_login() {
     assert!(!session.ask(b"CAPA\r\n").contains("STLS"));
     assert!(session.ask(b"STLS\r\n").starts_with("-ERR"));
     // After login in clear.
-    let mut session = World::with(&["a"], Policy { plaintext: Some(true), stls: true, ..quiet() }).connect();
+    let mut session = World::with(&["a"], with_stls(Policy { plaintext: Some(true), ..quiet() })).connect();
     session.ask(b"USER kcope\r\nPASS secret\r\n");
     assert!(!session.ask(b"CAPA\r\n").contains("STLS"));
     assert!(session.ask(b"STLS\r\n").starts_with("-ERR"));
@@ -43,7 +43,7 @@ fn p3_127_stls_is_for_once_and_before_login() {
 /// P3-127: under TLS the session begins anew: what was said before it is forgotten.
 #[test]
 fn p3_127_tls_begins_anew() {
-    let mut session = World::with(&["a"], Policy { plaintext: Some(true), stls: true, ..quiet() }).connect();
+    let mut session = World::with(&["a"], with_stls(Policy { plaintext: Some(true), ..quiet() })).connect();
     session.play(
         &format!(
             "{GREETING}
@@ -121,7 +121,7 @@ fn p3_115_no_password_in_clear() {
     assert!(session.ask(b"CAPA\r\n").contains("CRAM-MD5 PLAIN LOGIN OAUTHBEARER XOAUTH2\r\n"));
     assert!(session.ask(format!("AUTH PLAIN {PLAIN}\r\n").as_bytes()).contains("maildrop has"));
     // The policy may have it otherwise, both ways.
-    let mut session = World::with(&["a"], Policy { plaintext: Some(true), stls: true, ..quiet() }).connect();
+    let mut session = World::with(&["a"], with_stls(Policy { plaintext: Some(true), ..quiet() })).connect();
     assert!(session.ask(b"USER kcope\r\nPASS secret\r\n").contains("maildrop has"));
     let mut session = World::with(&["a"], Policy { plaintext: Some(false), ..quiet() }).connect();
     assert!(session.ask(b"USER kcope\r\n").starts_with("-ERR STLS comes first"));
@@ -130,7 +130,7 @@ fn p3_115_no_password_in_clear() {
 /// P3-115: a digest may be sent in clear, for it is no password.
 #[test]
 fn p3_115_digests_may_go_in_clear() {
-    let world = World::with(&["a"], Policy { stls: true, ..Policy::default() });
+    let world = World::with(&["a"], with_stls(Policy::default()));
     let digest = crate::engine::apop_digest("<1896.697170952@dewey>", b"secret");
     let reply = world.connect().ask(format!("APOP kcope {digest}\r\n").as_bytes());
     assert_eq!(reply, "+OK kcope's maildrop has 1 message (3 octets)\r\n");

@@ -1,6 +1,6 @@
 //! UTF8 and LANG (protocol rules P3-012, P3-021, P3-117, P3-128 and P3-131 to P3-134).
 
-use super::{Accounts, GREETING, LOGIN, Policy, Way, World, check_policy, quiet};
+use super::{Accounts, GREETING, LOGIN, Policy, Way, World, check_policy, quiet, with_stls};
 
 /// One for every session, and one whose header is for UTF8 mode only.
 const MAIL: [&str; 2] = ["Subject: x\n\nb\u{f6}dy\n", "Subject: \u{43f}\n\nb\n"];
@@ -120,7 +120,7 @@ fn p3_117_names_are_well_formed() {
 /// P3-128, P3-127: after UTF8 there is no STLS, and CAPA no longer says so.
 #[test]
 fn p3_128_no_stls_after_utf8() {
-    let world = World::with(&["a"], Policy { stls: true, ..quiet() });
+    let world = World::with(&["a"], with_stls(quiet()));
     let mut session = world.connect();
     assert!(session.ask(b"CAPA\r\n").contains("\r\nSTLS\r\n"));
     assert_eq!(session.ask(b"UTF8\r\n"), "+OK\r\n");

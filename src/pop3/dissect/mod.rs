@@ -119,6 +119,12 @@ impl Dissector {
         self.pending.len()
     }
 
+    /// Whether nothing is owed: the greeting is over, and every command has its whole answer.
+    pub fn is_quiet(&self) -> bool {
+        let between = matches!(self.server_mode, ServerMode::Lines | ServerMode::Opaque);
+        self.greeted && self.pending.is_empty() && between && self.server.octets.is_empty()
+    }
+
     /// Tells what a masked payload said that comes next (from a recording).
     pub fn tell(&mut self, step: sasl::Step) {
         self.told = Some(Box::new(step));

@@ -1,0 +1,234 @@
+//! A leg: one connection of a session, in clear or under TLS. What is sent and cannot go at once waits here.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+
+use super::pool::Pool;
+use super::tls::layer::{Layer, is_pending};
+use crate::wire::Close;
+
+/// A rest that could not be sent is copied out of the shared block where it is smaller than this, so that
+/// it does not keep the whole block.
+const COPY_LIMIT: usize = 32 * 1024;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Leg {
+    stream: TcpStream,
+    tls: Option<Box<Layer>>,
+    unsent: VecDeque<Bytes>,
+    /// FIN shall follow what is unsent.
+    finish: bool,
+    /// Our direction is ended, or is to be.
+    ended: bool,
+    /// Octets of a session have passed.
+    used: bool,
+    /// Its TLS came to nothing: what is to be sent would go in clear.
+    failed: bool,
+    /// The peer has not ended its direction.
+    pub(super) readable: bool,
+}
+
+impl Leg {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        // A proxy adds no delay of its own; without the option it is only slower.
+        let _ = stream.set_nodelay(true);
+        Self {
+            stream,
+            tls: None,
+            unsent: VecDeque::new(),
+            finish: false,
+            ended: false,
+            used: false,
+            failed: false,
+            readable: true,
+        }
+    }
+
+    /// Whether octets of a session have passed: TLS that begins now was asked for in clear.
+    pub(super) fn used(&self) -> bool {
+        self.used
+    }
+
+    /// TLS begins: what comes and goes from now on is records.
+    pub(super) fn secure(&mut self, layer: Layer) -> &mut Layer {
+        self.tls.insert(Box::new(layer))
+    }
+
+    /// What TLS there is.
+    pub(super) fn layer(&mut self) -> Option<&mut Layer> {
+        self.tls.as_deref_mut()
+    }
+
+    /// Its TLS came to nothing: nothing more is sent on it but what waits.
+    pub(super) fn fail(&mut self) {
+        (self.failed, self.readable) = (true, false);
+    }
+
+    /// Whether something waits to be sent.
+    pub(super) fn waits(&self) -> bool {
+        match &self.tls {
+            None => !self.unsent.is_empty(),
+            Some(layer) => layer.wants_write(),
+        }
+    }
+
+    /// Sends what the socket takes at once and keeps the rest.
+    pub(super) fn send(&mut self, mut octets: Bytes) {
+        self.used = true;
+        if self.failed {
+            return;
+        }
+        if let Some(layer) = &mut self.tls {
+            // Sealing fails only where it is closed already, which is seen as such.
+            let _ = layer.seal(&octets);
+            return self.flush();
+        }
+        if self.unsent.is_empty() {
+            while !octets.is_empty() {
+                match self.stream.try_write(&octets) {
+                    Ok(sent) => drop(octets.split_to(sent)),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    // Whatever is wrong with the socket shows again when it is polled.
+                    Err(_) => break,
+                }
+            }
+        }
+        if !octets.is_empty() {
+            let small = octets.len() < COPY_LIMIT;
+            self.unsent.push_back(if small { Bytes::copy_from_slice(&octets) } else { octets });
+        }
+    }
+
+    /// Sends of what waits what the socket takes at once.
+    pub(super) fn flush(&mut self) {
+        while self.waits() && self.write().is_ok() {}
+    }
+
+    /// One write.
+    fn write(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            Some(layer) => layer.write(&self.stream).map(drop),
+            None => {
+                let Some(octets) = self.unsent.front_mut() else { return Ok(()) };
+                let sent = self.stream.try_write(octets)?;
+                if sent == octets.len() {
+                    self.unsent.pop_front();
+                } else {
+                    drop(octets.split_to(sent));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends on until nothing is left.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.waits() {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match self.write() {
+                Err(error) if !is_pending(&error) => return Poll::Ready(Err(error)),
+                _ => {}
+            }
+        }
+        if std::mem::take(&mut self.finish) {
+            self.shut_down();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends our direction once everything is sent; with a word of TLS about it where there is TLS, if `notify`.
+    pub(super) fn finish(&mut self, notify: bool) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if let Some(layer) = self.tls.as_mut().filter(|_| notify && !self.failed) {
+            layer.close();
+        }
+        self.flush();
+        if self.waits() {
+            self.finish = true;
+        } else {
+            self.shut_down();
+        }
+    }
+
+    /// The next octets of the session, or how the peer ended its direction.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Poll<Result<Bytes, Close>> {
+        let Some(layer) = &mut self.tls else {
+            let octets = ready!(poll_try(&self.stream, cx, || pool.read(&self.stream)));
+            self.used = true;
+            return Poll::Ready(match octets {
+                Ok(octets) if octets.is_empty() => Err(Close::Finished),
+                Ok(octets) => Ok(octets),
+                Err(_) => Err(Close::Reset),
+            });
+        };
+        let mut octets = pool.fill(|block| layer.open_early(block));
+        while octets.is_empty() {
+            if layer.is_broken() {
+                // The alert says why; the peer is told once, whether it listens or not.
+                self.flush();
+                return Poll::Ready(Err(Close::Reset));
+            }
+            if layer.is_closed() {
+                return Poll::Ready(Err(Close::Finished));
+            }
+            let stream = &self.stream;
+            let read = || pool.read_records(stream, |records, block| layer.open(records, block));
+            octets = match ready!(poll_try(stream, cx, read)) {
+                Ok(Some(octets)) => octets,
+                Ok(None) => return Poll::Ready(Err(Close::Truncated)),
+                Err(_) => return Poll::Ready(Err(Close::Reset)),
+            };
+        }
+        Poll::Ready(Ok(octets))
+    }
+
+    /// Waits until everything is sent.
+    pub(super) async fn sent(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send(cx)).await
+    }
+
+    /// Sends octets past any TLS: an alert, to a peer that knows no keys yet.
+    pub(super) fn send_raw(&mut self, octets: &[u8]) {
+        // They are few, and nothing was sent since the handshake began; else the peer learns less.
+        let _ = self.stream.try_write(octets);
+    }
+
+    /// The connection ends with RST whenever it ends.
+    pub(super) fn reset_at_end(&mut self) {
+        // Without it the peer gets a FIN: worse, but an end all the same.
+        let _ = self.stream.set_zero_linger();
+    }
+
+    /// Reads once, past any TLS: what a handshake is made of. Empty at the end.
+    pub(super) async fn read_raw(&mut self, pool: &Pool) -> io::Result<Bytes> {
+        poll_fn(|cx| poll_try(&self.stream, cx, || pool.read(&self.stream))).await
+    }
+
+    fn shut_down(&self) {
+        // Fails only where the connection is gone, which reading it tells.
+        let _ = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write);
+    }
+}
+
+/// Tries until the socket has something.
+fn poll_try<T>(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    mut read: impl FnMut() -> io::Result<T>,
+) -> Poll<io::Result<T>> {
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        match read() {
+            Err(error) if is_pending(&error) => {}
+            result => return Poll::Ready(result),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What is worth saying of an authentication that has to pass an interception: some cannot.
+
+use crate::pop3::dissect::Request;
+use crate::pop3::{Command, Event, Keyword, State};
+use crate::recording::Entry;
+
+use super::list::is_plus;
+
+/// Looks at what was found of a session until its login.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    /// The upstream has a client's certificate to be shown.
+    has_certificate: bool,
+    /// Mechanisms with channel binding were hidden from the client.
+    pub(super) hidden: bool,
+    /// The exchange whose list is read.
+    list: Option<u32>,
+    told: bool,
+    over: bool,
+}
+
+impl Remarks {
+    pub(super) fn new(has_certificate: bool) -> Self {
+        Self { has_certificate, ..Self::default() }
+    }
+
+    /// What is to be said of these entries, a note's kind and text each.
+    pub(super) fn look(&mut self, entries: &[Entry]) -> Vec<(&'static str, String)> {
+        let mut notes = Vec::new();
+        for entry in entries {
+            let Entry::Event(event) = entry else { continue };
+            if self.over {
+                break;
+            }
+            match event {
+                Event::Request { n, run, request: Request::Command(keyword), step } => {
+                    let keyword = *keyword;
+                    self.list = (keyword == Keyword::Capa).then_some(*n);
+                    if keyword == Keyword::Auth
+                        && let Some(mechanism) = Command::parse(&run.bytes).words().next()
+                    {
+                        notes.extend(self.mechanism(mechanism));
+                    }
+                    notes.extend(step.as_ref().and_then(|step| self.binding(step.detail.as_deref())));
+                }
+                Event::Request { step: Some(step), .. } => notes.extend(self.binding(step.detail.as_deref())),
+                Event::Body { n, run } if self.list == Some(*n) && !self.told => {
+                    if memchr::memmem::find(&run.bytes, b"-PLUS").is_some() {
+                        self.told = true;
+                        notes.push((
+                            "channel-binding",
+                            "the server offers authentication that binds to the TLS connection (-PLUS); through poptape it \
+                             must fail, for there are two of them: --strip-plus hides it from the client"
+                                .to_owned(),
+                        ));
+                    }
+                }
+                Event::End(outcome) => self.over = outcome.after == State::Transaction,
+                _ => {}
+            }
+        }
+        notes
+    }
+
+    fn mechanism(&self, mechanism: &[u8]) -> Option<(&'static str, String)> {
+        let name = String::from_utf8_lossy(mechanism).to_ascii_uppercase();
+        if is_plus(mechanism) {
+            let text = format!(
+                "{name} binds to the client's TLS connection, which ends at poptape: the server has to refuse it (RFC 5802 \
+                 section 6). --strip-plus hides such mechanisms from the client"
+            );
+            return Some(("channel-binding", text));
+        }
+        (name == "EXTERNAL" && !self.has_certificate).then(|| {
+            let text = "EXTERNAL authenticates by the client's TLS certificate, which cannot pass poptape: give the \
+                        server one with --upstream-cert FILE --upstream-key FILE";
+            ("client-certificate", text.to_owned())
+        })
+    }
+
+    /// A client that would have bound to the channel says so, and the server knows that it did offer it.
+    fn binding(&self, detail: Option<&str>) -> Option<(&'static str, String)> {
+        (self.hidden && detail == Some(crate::pop3::sasl::BINDING_NOT_OFFERED)).then(|| {
+            let text = "the client says that it would have bound to the TLS connection (\"y\"), had the server offered it. \
+                        It did, so it has to refuse this (RFC 5802 section 6): --strip-plus helps only clients that say \"n\"";
+            ("channel-binding", text.to_owned())
+        })
+    }
+}
