@@ -6,6 +6,12 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 
 use crate::wire::Micros;
 
+/// The wall clock.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn wall() -> DateTime<Utc> {
+    Utc::now()
+}
+
 /// A session's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
@@ -17,7 +23,7 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> (Self, DateTime<Utc>) {
         // A recording says the wall clock in microseconds; live shall show the same.
-        (Self { start: Instant::now() }, Utc::now().trunc_subsecs(6))
+        (Self { start: Instant::now() }, wall().trunc_subsecs(6))
     }
 
     /// Microseconds since the beginning.

@@ -8,4 +8,5 @@ pub mod listen;
 pub mod pool;
 pub mod pump;
 pub mod server;
+pub mod tls;
 pub mod writer;
