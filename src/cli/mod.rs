@@ -1,6 +1,7 @@
 //! The command line: a file a verb. What a verb finds is printed on standard output, all else on standard error.
 #![expect(clippy::doc_markdown, reason = "comments on arguments are the text of --help, not Markdown")]
 
+mod ca;
 mod captures;
 mod command;
 mod convert;
@@ -19,6 +20,7 @@ mod serve;
 mod settings;
 mod show;
 mod source;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,7 @@ enum Verb {
     Show(show::Arguments),
     Convert(convert::Arguments),
     Demo(demo::Arguments),
+    Ca(ca::Arguments),
     /// Print the JSON Schema of a recording
     Schema,
     /// Print a completion script for a shell
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Verb::Show(arguments) => show::run(&arguments, color),
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments, color),
+        Verb::Ca(arguments) => ca::run(&arguments),
         Verb::Schema => output::print(SCHEMA.as_bytes()),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -114,6 +114,9 @@ fn the_folder_keeps_it() {
     let folder = home.path().join("a").join("b");
     let first = Authority::open(&folder).unwrap();
     assert!(first.is_new() && first.warnings().is_empty());
+    let subject = first.facts().subject;
+    let digits = subject.strip_prefix("CN=poptape CA ").and_then(|rest| rest.strip_suffix(", O=poptape"));
+    assert!(digits.is_some_and(|digits| digits.len() == 8), "{subject}");
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&folder), mode(&first.key_file().unwrap())), (0o700, 0o600));
     assert_eq!(std::fs::read_to_string(first.certificate_file().unwrap()).unwrap(), first.pem());
