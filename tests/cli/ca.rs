@@ -171,22 +171,22 @@ fn the_ways_to_trust_it_work() {
     std::fs::write(&netrc, "machine 127.0.0.1 login ada password secret\n").unwrap();
     std::fs::set_permissions(&netrc, PermissionsExt::from_mode(0o600)).unwrap();
     let authority = Authority::open(&folder).unwrap();
-    for (program, begins, stand_in) in [
-        ("curl", "curl ", ("NAME", "ada:secret")),
-        ("openssl", "openssl ", ("", "")),
-        ("fetchmail", "fetchmail ", ("", "")),
-        ("mpop", "mpop ", ("", "")),
-        ("python", "SSL_CERT_FILE", ("PROGRAM", "fetch.py {port}")),
+    for (program, blank, filled) in [
+        ("curl", "NAME", "ada:secret"),
+        ("openssl", "1110", "{port}"),
+        ("fetchmail", "NAME", "ada"),
+        ("mpop", "1110", "{port}"),
+        ("python", "PROGRAM", "fetch.py {port}"),
         (
             "others",
-            "SSL_CERT_FILE",
-            ("PROGRAM", "openssl s_client -verify_return_error -starttls pop3 -connect 127.0.0.1:{port}"),
+            "PROGRAM",
+            "openssl s_client -verify_return_error -starttls pop3 -connect 127.0.0.1:{port}",
         ),
     ] {
         let way = stdout(&ca(&folder, &["--for", program]));
         assert!(shown.contains(&way), "{way}");
-        let line = way.lines().map(str::trim).find(|line| line.starts_with(begins)).unwrap();
-        let line = if stand_in.0.is_empty() { line.to_owned() } else { line.replace(stand_in.0, stand_in.1) };
+        let line = way.lines().skip(1).find(|line| !line.starts_with("  #")).unwrap();
+        let line = line.replace(blank, filled);
         for flaw in [None, Some(Flaw::Untrusted)] {
             let (output, trusted) = meets_server(&authority, flaw, |port| {
                 let mut shell = Command::new("sh");
