@@ -29,7 +29,7 @@
 //! | [`relay`] | the man in the middle, and the observer of a served session |
 //! | [`replay`] | a recording as a server |
 //! | [`sink`] | where entries go: console, recorder, tally, raw octets, messages |
-//! | [`net`] | listens, pumps, tells the time; runs the sinks on their thread |
+//! | [`net`] | listens, pumps, tells the time; runs the sinks on their thread; keeps the certificate authority |
 //! | [`testing`] | a mock server in the test's own process |
 //! | `cli` | the program; feature `cli`, on by default |
 //!
@@ -96,8 +96,8 @@
 //!
 //! A command is a row in `pop3::command::COMMANDS`; a file format a file and a row in `recording::format::FORMATS`; a
 //! link type of captures a row in `capture::link`; another way to cut packets a file beside `recording::format::pcap`;
-//! an operator of the filter language a row in `render::filter`; a verb a file in `cli`; another output a
-//! `sink::Sink`.
+//! an operator of the filter language a row in `render::filter`; a verb a file in `cli`; a way to
+//! trust the authority a row in `cli::trust`; another output a `sink::Sink`.
 
 pub mod wire;
 pub mod pop3;

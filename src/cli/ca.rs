@@ -65,7 +65,10 @@ impl CaDir {
         let folder = self.folder()?;
         let authority = Authority::open(&folder).map_err(|error| failure(&error))?;
         if authority.is_new() {
-            say(&format!("made a new certificate authority in {}", folder.display()));
+            say(&format!(
+                "made a new certificate authority in {}: poptape ca says how to trust it",
+                folder.display()
+            ));
         }
         look_after(&authority);
         Ok(authority)

@@ -108,17 +108,17 @@ impl Way {
         let file = file.to_string_lossy();
         // Only a NUL cannot be quoted, and no file's name has one.
         let quoted = shlex::try_quote(&file).unwrap_or_default();
-        let fill = |lines: &[&str]| -> String {
+        let filled = |lines: &[&str]| -> String {
             lines
                 .iter()
                 .map(|line| format!("  {}\n", line.replace("{pem}", &quoted)))
                 .collect::<Vec<_>>()
                 .concat()
         };
-        let mut text = format!("{} (--for {})\n{}", self.title, self.name, fill(self.lines));
+        let mut text = format!("{} (--for {})\n{}", self.title, self.name, filled(self.lines));
         if !self.undo.is_empty() {
             text += "  # to undo it:\n";
-            text += &fill(self.undo);
+            text += &filled(self.undo);
         }
         text
     }

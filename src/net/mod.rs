@@ -1,5 +1,5 @@
 //! The shell: the only tokio, the only sockets, the only clock and dice. [`pump`] performs what state machines ask
-//! for, [`listen`] accepts, [`writer`] is the thread on which sinks do their blocking work.
+//! for, [`listen`] accepts, [`tls`] has the certificates, [`writer`] is the thread on which sinks do their blocking work.
 
 pub mod address;
 pub mod clock;

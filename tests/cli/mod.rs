@@ -1,6 +1,7 @@
 //! The program as a user meets it: its processes, its sockets, its files.
 
 mod bad_input;
+mod ca;
 mod captures;
 mod crash;
 mod episodes;

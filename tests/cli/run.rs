@@ -14,7 +14,7 @@ fn the_schema_is_a_schema() {
 #[test]
 fn completions_name_every_verb() {
     let script = text(&run(&["completions", "bash"]).stdout);
-    for verb in ["record", "replay", "serve", "show", "convert", "demo", "schema"] {
+    for verb in ["record", "replay", "serve", "show", "convert", "demo", "ca", "schema"] {
         assert!(script.contains(verb), "{verb}");
     }
 }

@@ -1,16 +1,19 @@
 //! poptape's own certificate authority: who trusts it is served under any name.
 
+mod error;
+
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use rcgen::KeyPair;
 use rustls::crypto::ring::sign::any_ecdsa_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SigningKey};
 
+pub use self::error::AuthorityError;
 use super::certificate;
 use super::mint::{EARLIER, Signer, Validity};
 use super::vault::Vault;
@@ -36,52 +39,6 @@ const LEAF_LASTS: TimeDelta = TimeDelta::days(397);
 
 /// Certificates that are kept for the next who asks. The names are those that strangers ask for.
 const KEPT: usize = 256;
-
-/// Why there is no authority, or no certificate of it.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
-    /// A file or folder is not to be had.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    File {
-        /// What was tried.
-        doing: &'static str,
-        /// With which file or folder.
-        path: PathBuf,
-        /// What came of it.
-        source: io::Error,
-    },
-    /// The file is there, and no authority can be made of it.
-    #[error("{} is damaged: {what}. Restore it, or make a new authority with poptape ca --new", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// Nobody would trust what it signs any more.
-    #[error(
-        "the authority in {} expired at {since}: make a new one with poptape ca --new, and trust that instead",
-        path.display()
-    )]
-    Expired {
-        /// The file.
-        path: PathBuf,
-        /// When.
-        since: DateTime<Utc>,
-    },
-    /// A certificate cannot be made.
-    #[error("cannot make a certificate: {0}")]
-    Minting(#[from] rcgen::Error),
-    /// A key cannot be used.
-    #[error("cannot use the key of a certificate: {0}")]
-    Key(#[from] rustls::Error),
-}
-
-impl AuthorityError {
-    pub(super) fn file(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::File { doing, path: path.to_owned(), source }
-    }
-}
 
 /// An authority: a root certificate with its key, and what it signed in this run.
 #[derive(Debug)]
@@ -252,7 +209,13 @@ const UNTRUSTED: &str = "poptape untrusted CA";
 
 /// The names that a certificate can be for (RFC 5280 section 4.2.1.6).
 fn legal(names: &[String]) -> Vec<ServerName<'static>> {
-    names.iter().filter_map(|name| ServerName::try_from(name.to_ascii_lowercase()).ok()).collect()
+    let mut legal = Vec::new();
+    for name in names.iter().filter_map(|name| ServerName::try_from(name.to_ascii_lowercase()).ok()) {
+        if !legal.contains(&name) {
+            legal.push(name);
+        }
+    }
+    legal
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ pub fn load_roots(path: &Path) -> Result<RootCertStore, IdentityError> {
     Ok(roots)
 }
 
-/// At least one.
+/// The certificates of a PEM file, at least one.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
     let pem = read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -39,8 +39,11 @@ impl Signer {
     pub(super) fn new(kind: &str, now: DateTime<Utc>) -> Result<Self, rcgen::Error> {
         let validity = (now - EARLIER, now + ROOT_LASTS);
         let digits = u32::from_be_bytes(dice::octets());
-        let mut params = params(&format!("{kind} {digits:08x}"), validity)?;
-        params.distinguished_name.push(DnType::OrganizationName, "poptape");
+        let subject = [
+            (DnType::OrganizationName, "poptape".to_owned()),
+            (DnType::CommonName, format!("{kind} {digits:08x}")),
+        ];
+        let mut params = params(subject, validity)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate()?;
@@ -92,7 +95,8 @@ impl Signer {
         key: &KeyPair,
     ) -> Result<CertificateDer<'static>, rcgen::Error> {
         let first = names.first().map_or("poptape".into(), ServerName::to_str);
-        let mut params = params(first.get(..COMMON_NAME).unwrap_or(&first), validity)?;
+        let first = first.get(..COMMON_NAME).unwrap_or(&first);
+        let mut params = params([(DnType::CommonName, first.to_owned())], validity)?;
         for name in names {
             params.subject_alt_names.push(match name {
                 ServerName::IpAddress(address) => SanType::IpAddress(IpAddr::from(*address)),
@@ -109,10 +113,15 @@ impl Signer {
 }
 
 /// What every certificate has.
-fn params(common_name: &str, (from, until): Validity) -> Result<CertificateParams, rcgen::Error> {
+fn params<const N: usize>(
+    subject: [(DnType, String); N],
+    (from, until): Validity,
+) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.distinguished_name = DistinguishedName::new();
+    for (kind, value) in subject {
+        params.distinguished_name.push(kind, value);
+    }
     let mut serial = dice::octets::<16>();
     // Positive, and without a zero in front (RFC 5280 section 4.1.2.2).
     serial[0] = serial[0] & 0x7f | 0x40;

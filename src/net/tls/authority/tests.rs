@@ -42,7 +42,16 @@ fn days(days: u64) -> Duration {
 fn who_trusts_the_authority_trusts_what_it_issues() {
     let authority = Authority::ephemeral().unwrap();
     let long = format!("{}.example.org", "a".repeat(63));
-    let asked = names(&["POP.example.org.", "127.0.0.1", "::1", &long, "no name", "", "*.example.org"]);
+    let asked = names(&[
+        "POP.example.org.",
+        "127.0.0.1",
+        "::1",
+        "pop.example.org",
+        &long,
+        "no name",
+        "",
+        "*.example.org",
+    ]);
     let shown = authority.issue(&asked, None).unwrap();
     shown.keys_match().unwrap();
     for name in ["pop.example.org", "127.0.0.1", "::1", &long] {
@@ -61,6 +70,10 @@ fn who_trusts_the_authority_trusts_what_it_issues() {
         panic!()
     };
     assert!(time > not_after);
+    // Where nothing remains of the names, it is for nobody.
+    let shown = authority.issue(&names(&["no name"]), None).unwrap();
+    let found = why(verdict(&authority, &shown, "poptape", NOW));
+    assert!(matches!(found, CertificateError::NotValidForNameContext { .. }), "{found:?}");
     // The length of a common name has a limit, that of what it is for is another.
     let shown = authority.issue(&names(&[&long]), None).unwrap();
     assert_eq!(certificate::facts(&shown.cert[0]).subject, format!("CN={}.", "a".repeat(63)));
@@ -174,7 +187,7 @@ fn what_is_damaged_is_said_and_can_be_replaced() {
         std::fs::write(&key, text).unwrap();
         let error = Authority::open(&one).unwrap_err().to_string();
         assert!(error.contains(said) && error.contains(key.to_str().unwrap()), "{said}: {error}");
-        assert!(error.contains("poptape ca --new"), "{error}");
+        assert!(error.contains(&format!("poptape ca --new --ca-dir {}", one.display())), "{error}");
     }
     let expired = Signer::new(OURS, clock::wall() - TimeDelta::days(4000)).unwrap();
     std::fs::write(&key, expired.secret_pem()).unwrap();
