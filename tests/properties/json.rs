@@ -222,7 +222,7 @@ pub const SCENES: &[&[(Side, &str)]] = &[
     &[(C, "UIDL\r\n"), (S, "+OK\r\nbare\n.\n"), (C, "NOOP\r\n"), (S, "+OK\r\n")],
 ];
 
-fn valid(recording: &Value) -> bool {
+pub fn valid(recording: &Value) -> bool {
     use std::sync::LazyLock;
     static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let schema = serde_json::from_str(poptape::recording::format::json::SCHEMA).unwrap();
