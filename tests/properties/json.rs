@@ -186,7 +186,7 @@ proptest! {
 }
 
 /// Whether no request came while another waited for its answer.
-fn in_lock_step(events: &[Event]) -> bool {
+pub fn in_lock_step(events: &[Event]) -> bool {
     let mut waiting = 0;
     events.iter().all(|event| {
         match event {
