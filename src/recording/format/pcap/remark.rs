@@ -80,7 +80,7 @@ pub(super) fn tls(tls: &Tls) -> Vec<String> {
     }];
     match &tls.trust {
         Some(Trust::Verified) => {
-            remarks.push(format!("the certificate of the {} is verified", tls.leg.name()))
+            remarks.push(format!("the certificate of the {} is verified", tls.leg.name()));
         }
         Some(Trust::Overruled(why)) => {
             remarks.push(format!(

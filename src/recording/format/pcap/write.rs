@@ -118,7 +118,9 @@ impl Session {
     /// What is plaintext in the file is no TLS, and to be shown as such it must not be at a port for TLS: that of an
     /// upstream likewise, where the client talks in clear.
     fn tls(tls: &Tls, port_is_wanted: bool, line: &mut Line<'_>) {
-        remark::tls(tls).into_iter().for_each(|remark| line.remark(|| remark));
+        for remark in remark::tls(tls) {
+            line.remark(|| remark);
+        }
         let plain = tls.readable && tls.failure.is_none();
         if plain && !line.conversation.is_begun() && !port_is_wanted {
             let port = line.conversation.set_server_port(POP3);
