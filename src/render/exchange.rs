@@ -7,18 +7,18 @@ use super::{listing, message};
 use crate::pop3::dissect::Request;
 use crate::pop3::{Keyword, Status, sasl};
 use crate::recording::Exchange;
-use crate::wire::{Micros, Tls};
+use crate::wire::Micros;
 
 /// An answer that takes longer is called slow.
 pub const SLOW: Micros = 1_000_000;
 
 /// Octets of a command or a status text that are shown.
-const SHOWN: usize = 400;
+pub(super) const SHOWN: usize = 400;
 
 /// Where the columns begin, so that units stand under each other.
-const COMMAND: usize = 16;
-const REPLY: usize = 34;
-const LATENCY: usize = 86;
+pub(super) const COMMAND: usize = 16;
+pub(super) const REPLY: usize = 34;
+pub(super) const LATENCY: usize = 86;
 
 /// How the details are indented.
 const INDENT: usize = REPLY;
@@ -150,28 +150,6 @@ pub fn lack(octets: u64) -> String {
     }
 }
 
-/// The beginning of TLS: its version, and further facts where there are any.
-pub fn tls_facts(tls: &Tls) -> Vec<String> {
-    let version = tls.version.as_deref().unwrap_or("TLS").replacen("TLSv", "TLS ", 1);
-    let alpn = tls.alpn.as_ref().map(|alpn| format!("ALPN {alpn}"));
-    let dark = (!tls.readable).then(|| "nobody here can look into it".to_owned());
-    let facts: Vec<_> =
-        [tls.cipher.clone(), tls.server_name.clone(), alpn, dark].into_iter().flatten().collect();
-    let facts = [version, facts.join(", ")].into_iter().filter(|facts| !facts.is_empty());
-    facts.map(|facts| safe_beginning(facts.as_bytes(), SHOWN)).collect()
-}
-
-/// The same as a line.
-pub fn tls(session: u32, tls: &Tls) -> Line {
-    let mut line = Line::default()
-        .with(Role::Session, format!("#{session:<3}"))
-        .with(Role::Time, format!("{:>9}", seconds(tls.at)));
-    for (facts, column) in tls_facts(tls).into_iter().zip([COMMAND, REPLY]) {
-        line = pad(line, column).with(Role::Detail, facts);
-    }
-    line
-}
-
 fn sasl(step: &sasl::Step, of: &str) -> String {
     let shown = |text: &str| safe_beginning(text.as_bytes(), SHOWN);
     let mut words = vec![format!("{of}, {}:", shown(&step.mechanism))];
@@ -188,7 +166,7 @@ fn spaced(text: &[u8]) -> String {
     if text.is_empty() { String::new() } else { format!(" {}", safe_beginning(text, SHOWN)) }
 }
 
-fn pad(line: Line, column: usize) -> Line {
+pub(super) fn pad(line: Line, column: usize) -> Line {
     let missing = column.saturating_sub(line.width());
     // A column that is full still ends with a gap.
     line.with(Role::Text, " ".repeat(missing.max(1)))

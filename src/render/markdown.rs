@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use super::Page;
 use super::escape::safe_beginning;
-use super::exchange::{lack, tls_facts};
+use super::exchange::lack;
 use super::filter::Filter;
+use super::tls;
 use super::units::{duration, seconds};
 use crate::pop3::lines;
 use crate::recording::{Assembler, Entry, Exchange};
@@ -46,7 +47,8 @@ impl Page for Markdown {
                     None => Ok(()),
                 };
             }
-            Entry::Tls(_) | Entry::Ended(_) => self.finish(filter, out)?,
+            Entry::Tls(tls) if tls.begins_anew() => self.finish(filter, out)?,
+            Entry::Ended(_) => self.finish(filter, out)?,
             _ => {}
         }
         match (filter, &mut self.held) {
@@ -82,7 +84,7 @@ fn around(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
             let by = end.by.name();
             writeln!(out, "\nEnded after {} s by the {by}: {}.", seconds(end.at), end.how.name())
         }
-        Entry::Tls(facts) => code(&format!("{:>9}  {}", seconds(facts.at), tls_facts(facts).join("  ")), out),
+        Entry::Tls(facts) => tls::plain(facts).iter().try_for_each(|line| code(line, out)),
         Entry::Event(_) | Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ pub mod units;
 pub mod listing;
 pub mod message;
 pub mod exchange;
+pub mod tls;
 pub mod text;
 #[cfg(feature = "cli")]
 pub mod terminal;

@@ -1,9 +1,10 @@
 //! A session's entries to lines, live and offline the same.
 
 use super::escape::safe_beginning;
-use super::exchange::{foot, head, indented, lack, tls, unit};
+use super::exchange::{foot, head, indented, lack, unit};
 use super::filter::Filter;
 use super::span::{Line, Role};
+use super::tls;
 use super::units::{counted, duration, grouped, seconds};
 use crate::pop3::dissect::Request;
 use crate::pop3::lines::{split, split_ending, unstuffed};
@@ -128,14 +129,25 @@ impl Text {
                 out(self.at(note.at).with(Role::Warning, safe_beginning(note.text.as_bytes(), LINE)));
             }
             Entry::Tls(facts) => {
-                // What follows is said to be opaque here.
-                self.opaque = !facts.readable;
+                if facts.begins_anew() {
+                    // What follows is said to be opaque here.
+                    self.opaque = !facts.readable;
+                }
                 if filter.is_none() {
-                    out(tls(self.session, facts));
+                    let whole = self.verbosity >= Verbosity::Headers;
+                    tls::lines(self.session, facts, whole).into_iter().for_each(out);
                 }
             }
-            Entry::Closed { side, how: Close::Reset, at } if filter.is_none() => {
-                out(self.at(*at).with(Role::Warning, format!("the {} reset the connection", side.name())));
+            Entry::Closed { side, how, at } if filter.is_none() => {
+                let side = side.name();
+                let text = match how {
+                    Close::Finished => return,
+                    Close::Truncated => {
+                        format!("the {side} ended TLS without close_notify: the end may be missing")
+                    }
+                    Close::Reset => format!("the {side} reset the connection"),
+                };
+                out(self.at(*at).with(Role::Warning, text));
             }
             Entry::Ended(end) => {
                 self.over = true;

@@ -257,12 +257,14 @@ impl Taking {
             Entry::Closed { side: Side::Server, how, at } => {
                 self.closed.get_or_insert((*at, *how));
             }
-            Entry::Tls(tls) if tls.readable => {
+            Entry::Tls(tls) if tls.begins_anew() && tls.readable => {
                 self.settle();
                 self.inside = Some(self.taped.exchanges.len());
             }
             Entry::Ended(end) if end.how == How::ConnectFailed => self.taped.failed = true,
-            Entry::Ended(end) if end.by == By::Server && matches!(end.how, How::Finished | How::Reset) => {
+            Entry::Ended(end)
+                if end.by == By::Server && matches!(end.how, How::Finished | How::Truncated | How::Reset) =>
+            {
                 self.taped.end = self.closed;
             }
             _ => {}

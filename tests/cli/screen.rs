@@ -240,3 +240,83 @@ fn several_listeners_and_an_ipv6_one() {
     let left = proxy.stop();
     assert!(left.stderr.contains("ready pop3://[::1]:"), "{}", left.stderr);
 }
+
+/// A session with TLS on both legs, and certificates that mean harm.
+const BOTH_LEGS: &str = r#"{"format": "poptape-recording", "version": 1, "generator": "poptape 0.1.0",
+"session": {"number": 1, "started": "2026-11-24T06:13:02Z", "client": "127.0.0.1:51034", "listener": "127.0.0.1:1995",
+  "upstream": "pop3s://pop.example.org", "server": "192.0.2.1:995", "secrets": "redacted"},
+"exchanges": [
+{"at_us": 1000, "tls": {"leg": "server", "took_us": 900, "version": "TLSv1.2", "readable": true,
+  "server_name": "pop.example.org", "trust": {"overruled": "it is for other.example"},
+  "chain": [{"subject": "CN=\u001b[2J\u202e", "issuer": "CN=Example CA", "names": ["other.example"],
+    "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z", "sha256": "0123456789abcdef0123"}]}},
+{"at_us": 2000, "tls": {"leg": "client", "took_us": 800, "version": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256", "readable": true}},
+{"n": 0, "reply_at_us": 3000, "reply": "+OK ready"},
+{"n": 1, "at_us": 4000, "command": "NOOP", "reply_at_us": 5000, "reply": "+OK"},
+{"at_us": 6000, "tls": {"leg": "server", "readable": false, "failure": {"reason": "the server gave up",
+  "alert": {"name": "internal_error", "sent": false}, "hint": "ask \u001b[31mwhoever runs it"}}},
+{"at_us": 7000, "closed": "client", "how": "truncated"}
+], "end": {"at_us": 8000, "by": "client", "how": "truncated"}}"#;
+
+#[test]
+fn tls_of_both_legs_is_seen_wherever_a_session_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tls.json");
+    std::fs::write(&file, BOTH_LEGS).unwrap();
+    let path = file.to_str().unwrap();
+    let shown = |arguments: &[&str]| {
+        let output = run(&[&["show", path], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let shown = text(&output.stdout);
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{shown:?}");
+        shown
+    };
+    let all = [
+        "with the server, pop.example.org",
+        "with the client, TLS_AES_128_GCM_SHA256",
+        "NOT VERIFIED: it is for other.example",
+        r"certificate CN=\x1b[2J\u{202e} by CN=Example CA",
+        "with the server: the server gave up (alert internal_error received)",
+        r"ask \x1b[31mwhoever runs it",
+    ];
+    for (arguments, more) in [
+        (
+            &[][..],
+            &[
+                "SHA-256 0123456789abcdef…",
+                "the client ended TLS without close_notify",
+                "cut off by the client",
+            ][..],
+        ),
+        (&["-v"], &["for other.example", "SHA-256 0123456789abcdef0123"]),
+        (&["--format", "markdown"], &["for other.example", "SHA-256 0123456789abcdef0123", "truncated"]),
+    ] {
+        let shown = shown(arguments);
+        for word in all.iter().chain(more) {
+            assert!(shown.contains(word), "{word} in {shown}");
+        }
+    }
+    assert_eq!(shown(&["--format", "jsonl"]).lines().count(), 2);
+}
+
+#[test]
+fn tls_of_both_legs_is_told_in_a_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, capture) = (folder.path().join("tls.json"), folder.path().join("tls.pcapng"));
+    std::fs::write(&file, BOTH_LEGS).unwrap();
+    let output = run(&["convert", file.to_str().unwrap(), capture.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let octets = std::fs::read(&capture).unwrap();
+    for remark in [
+        "TLS with the server begins (TLSv1.2, server name pop.example.org)",
+        "the certificate of the server is NOT VERIFIED: it is for other.example",
+        "TLS begins (TLSv1.3, TLS_AES_128_GCM_SHA256); what follows is the plaintext, as poptape saw it",
+        "the server's port was 995",
+        "TLS with the server failed: the server gave up (alert internal_error received)",
+        "the client ended TLS without close_notify",
+    ] {
+        assert!(memchr::memmem::find(&octets, remark.as_bytes()).is_some(), "{remark}");
+    }
+    let back = text(&run(&["show", "--format", "jsonl", capture.to_str().unwrap()]).stdout);
+    assert!(back.contains(r#""command":"NOOP""#), "what is inside is read as plaintext: {back}");
+}

@@ -186,7 +186,7 @@ proptest! {
 }
 
 /// Whether no request came while another waited for its answer.
-fn in_lock_step(events: &[Event]) -> bool {
+pub fn in_lock_step(events: &[Event]) -> bool {
     let mut waiting = 0;
     events.iter().all(|event| {
         match event {
@@ -222,7 +222,7 @@ pub const SCENES: &[&[(Side, &str)]] = &[
     &[(C, "UIDL\r\n"), (S, "+OK\r\nbare\n.\n"), (C, "NOOP\r\n"), (S, "+OK\r\n")],
 ];
 
-fn valid(recording: &Value) -> bool {
+pub fn valid(recording: &Value) -> bool {
     use std::sync::LazyLock;
     static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let schema = serde_json::from_str(poptape::recording::format::json::SCHEMA).unwrap();

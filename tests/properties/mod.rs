@@ -5,6 +5,7 @@ mod dissect;
 mod json;
 mod packets;
 mod session;
+mod tls;
 
 /// A failure is kept as a test of its own, not in a file.
 fn config() -> proptest::test_runner::Config {

@@ -174,7 +174,7 @@ impl Writer for TranscriptWriter {
     fn take(&mut self, _: u32, entry: &Entry, out: &mut Vec<u8>) {
         match entry {
             Entry::Event(event) => Self::event(event, out),
-            Entry::Tls(tls) => {
+            Entry::Tls(tls) if tls.begins_anew() => {
                 out.extend_from_slice(if tls.readable { b"T! readable\n" } else { b"T!\n" });
             }
             _ => {}

@@ -17,6 +17,7 @@
 
 mod line;
 mod read;
+mod tls;
 mod write;
 
 use std::io::BufRead;

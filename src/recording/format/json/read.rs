@@ -13,11 +13,12 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::line::{Spelled, octets_of_text};
+use super::tls::{SideMember, TlsMember};
 use super::{MAGIC, VERSION};
 use crate::pop3::{Secrets, sasl};
 use crate::recording::format::{Feed, Integrity, ReadError, Record};
 use crate::recording::{By, End, Header, How, Note};
-use crate::wire::{Arrivals, Close, Micros, Run, Side, Tls};
+use crate::wire::{Arrivals, Close, Micros, Run, Side};
 
 /// The most octets of a file that one value may take: the writer keeps far below.
 const LIMIT: u64 = 16 << 20;
@@ -435,7 +436,11 @@ impl<'de> Visitor<'de> for Element<'_, '_, '_> {
         } else if let Some(kind) = note {
             reading.give(Record::Note(Note { at: at.unwrap_or_default(), kind, text }))?;
         } else if let Some(side) = closed {
-            let how = if how.as_deref() == Some("reset") { Close::Reset } else { Close::Finished };
+            let how = match how.as_deref() {
+                Some("reset") => Close::Reset,
+                Some("truncated") => Close::Truncated,
+                _ => Close::Finished,
+            };
             reading.give(Record::Closed(side, how, at.unwrap_or_default()))?;
         }
         Ok(())
@@ -443,42 +448,9 @@ impl<'de> Visitor<'de> for Element<'_, '_, '_> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum SideMember {
-    Client,
-    Server,
-}
-
-impl From<SideMember> for Side {
-    fn from(side: SideMember) -> Self {
-        match side {
-            SideMember::Client => Self::Client,
-            SideMember::Server => Self::Server,
-        }
-    }
-}
-
-#[derive(Deserialize)]
 struct MissingMember {
     side: SideMember,
     octets: u64,
-}
-
-#[derive(Deserialize)]
-struct TlsMember {
-    version: Option<String>,
-    cipher: Option<String>,
-    server_name: Option<String>,
-    alpn: Option<String>,
-    #[serde(default)]
-    readable: bool,
-}
-
-impl TlsMember {
-    fn tls(self, at: Micros) -> Tls {
-        let Self { version, cipher, server_name, alpn, readable } = self;
-        Tls { at, version, cipher, server_name, alpn, readable, ..Tls::default() }
-    }
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
 use super::line::{self, PIECE};
+use super::tls::TlsMember;
 use super::{MAGIC, VERSION};
 use crate::pop3::dissect::Request;
 use crate::pop3::{Event, Secrets, sasl};
@@ -66,7 +67,7 @@ pub(super) struct JsonWriter {
     partial_arrivals: Arrivals,
     /// Whether `partial` begins a line.
     line_start: bool,
-    /// Notes and closes that came in the middle of an exchange.
+    /// What stands beside the stream and came in the middle of an exchange.
     later: Vec<Entry>,
     /// The time of each side's last arrival.
     last: [Micros; 2],
@@ -105,9 +106,7 @@ impl JsonWriter {
         match entry {
             Entry::Opened(header) => open(header, out),
             Entry::Event(event) => self.event(event, out),
-            Entry::Note(_) | Entry::Closed { .. }
-                if self.answering.is_some() && self.place != Place::Between =>
-            {
+            _ if self.answering.is_some() && self.place != Place::Between && is_beside(entry) => {
                 self.later.push(entry.clone());
             }
             Entry::Note(note) => self.note(note, out),
@@ -219,22 +218,14 @@ impl JsonWriter {
         self.place = Place::Exchange { n, after: Member::Missing };
     }
 
-    /// What comes after it in the file is inside of it.
+    /// What comes after it in the file is inside of it, unless it is a fact beside the stream.
     fn tls(&mut self, tls: &Tls, out: &mut Vec<u8>) {
-        self.rest(out);
+        if tls.begins_anew() {
+            self.rest(out);
+        }
         self.element(out);
-        let facts = [
-            ("version", &tls.version),
-            ("cipher", &tls.cipher),
-            ("server_name", &tls.server_name),
-            ("alpn", &tls.alpn),
-        ];
-        let mut members: serde_json::Map<String, Value> = facts
-            .into_iter()
-            .filter_map(|(name, fact)| Some((name.to_owned(), Value::from(fact.clone()?))))
-            .collect();
-        members.insert("readable".to_owned(), tls.readable.into());
-        out.extend_from_slice(json!({"at_us": tls.at, "tls": members}).to_string().as_bytes());
+        let value = json!({"at_us": tls.at, "tls": TlsMember::from(tls.clone())}).to_string();
+        out.extend_from_slice(line::harmless(&value).as_bytes());
     }
 
     /// Whether a request waits for its place. They wait in order.
@@ -532,7 +523,11 @@ impl JsonWriter {
 
     fn closed(&mut self, side: Side, how: Close, at: Micros, out: &mut Vec<u8>) {
         self.element(out);
-        let how = if how == Close::Reset { "reset" } else { "finished" };
+        let how = match how {
+            Close::Finished => "finished",
+            Close::Truncated => "truncated",
+            Close::Reset => "reset",
+        };
         let value = json!({"at_us": at, "closed": side.name(), "how": how});
         out.extend_from_slice(value.to_string().as_bytes());
     }
@@ -551,6 +546,15 @@ impl JsonWriter {
         if self.place == Place::Between {
             out.push(b'}');
         }
+    }
+}
+
+/// Whether an entry can wait for the end of an exchange: it changes nothing for the octets that follow.
+fn is_beside(entry: &Entry) -> bool {
+    match entry {
+        Entry::Note(_) | Entry::Closed { .. } => true,
+        Entry::Tls(tls) => !tls.begins_anew(),
+        Entry::Opened(_) | Entry::Event(_) | Entry::Unknown { .. } | Entry::Ended(_) => false,
     }
 }
 

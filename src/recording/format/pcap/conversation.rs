@@ -177,6 +177,11 @@ impl Line<'_> {
         if self.conversation.closed[side as usize] {
             return;
         }
+        if how == Close::Truncated {
+            self.remark(|| {
+                format!("the {} ended TLS without close_notify: the end may be missing", side.name())
+            });
+        }
         match how {
             Close::Finished | Close::Truncated => {
                 self.conversation.closed[side as usize] = true;

@@ -114,7 +114,8 @@ impl Sessions<'_, '_> {
             Saw::Ended { at, by } => {
                 self.open.remove(&session);
                 let (by, how) = match by {
-                    Some((side, Close::Finished | Close::Truncated)) => (By::from(side), How::Finished),
+                    Some((side, Close::Finished)) => (By::from(side), How::Finished),
+                    Some((side, Close::Truncated)) => (By::from(side), How::Truncated),
                     Some((side, Close::Reset)) => (By::from(side), How::Reset),
                     None => (By::Poptape, How::Cut),
                 };

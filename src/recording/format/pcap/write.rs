@@ -101,7 +101,9 @@ impl Session {
             Entry::Event(event) => cutting.event(event, Label::of(event, *redacted), &mut line),
             Entry::Note(note) => line.remark(|| remark::note(note)),
             Entry::Tls(tls) => {
-                cutting.tls(tls.readable, &mut line);
+                if tls.begins_anew() {
+                    cutting.tls(tls.readable, &mut line);
+                }
                 Self::tls(tls, *port_is_wanted, &mut line);
             }
             Entry::Closed { side, how, at } => cutting.close(*side, *how, *at, &mut line),
@@ -113,12 +115,18 @@ impl Session {
         }
     }
 
-    /// What is plaintext in the file is no TLS, and to be shown as such it must not be at a port for TLS.
+    /// What is plaintext in the file is no TLS, and to be shown as such it must not be at a port for TLS: that of an
+    /// upstream likewise, where the client talks in clear.
     fn tls(tls: &Tls, port_is_wanted: bool, line: &mut Line<'_>) {
-        line.remark(|| remark::tls(tls));
-        if tls.readable && !line.conversation.is_begun() && !port_is_wanted {
+        for remark in remark::tls(tls) {
+            line.remark(|| remark);
+        }
+        let plain = tls.readable && tls.failure.is_none();
+        if plain && !line.conversation.is_begun() && !port_is_wanted {
             let port = line.conversation.set_server_port(POP3);
-            line.remark(|| format!("the server's port was {port}"));
+            if port != POP3 {
+                line.remark(|| format!("the server's port was {port}"));
+            }
         }
     }
 
@@ -129,7 +137,11 @@ impl Session {
         match end.how {
             How::Cut => {}
             How::Reset => line.close(first, Close::Reset, end.at),
-            How::Finished | How::Truncated | How::TlsFailed | How::ConnectFailed | How::Stopped => {
+            How::Truncated => {
+                line.close(first, Close::Truncated, end.at);
+                line.close(first.other(), Close::Finished, end.at);
+            }
+            How::Finished | How::TlsFailed | How::ConnectFailed | How::Stopped => {
                 if end.by == By::Poptape {
                     line.remark(|| format!("poptape ended the session: {}", end.how.name()));
                 }
