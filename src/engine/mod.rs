@@ -382,8 +382,10 @@ impl Engine {
     fn close(&mut self, actions: &mut Vec<Action>) {
         self.closed = true;
         self.stage = Stage::Over;
-        if self.end == Some(Close::Reset) {
-            actions.push(Action::Reset(Side::Client));
+        match self.end {
+            Some(Close::Reset) => actions.push(Action::Reset(Side::Client)),
+            Some(Close::Truncated) => actions.push(Action::Truncate(Side::Client)),
+            _ => {}
         }
         actions.push(Action::Close);
     }

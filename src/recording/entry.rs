@@ -16,7 +16,8 @@ pub enum Entry {
     Event(Event),
     /// Something that is not in the octets.
     Note(Note),
-    /// TLS begins: what follows is inside of it, with the protocol anew (RFC 2595 section 4), or opaque.
+    /// A handshake came to its end. Where TLS begins on the client's leg, what follows is inside of it, with the protocol
+    /// anew (RFC 2595 section 4), or opaque.
     Tls(Box<Tls>),
     /// A side ended its direction of the stream.
     Closed {

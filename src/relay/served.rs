@@ -208,7 +208,7 @@ mod tests {
         let at = entries.iter().position(|entry| *entry == Entry::Tls(Box::new(tls.clone()))).unwrap();
         let Entry::Note(note) = &entries[at - 1] else { panic!("{:?} is no note", entries[at - 1]) };
         assert_eq!(note.kind, "octets-in-clear");
-        assert!(note.text.starts_with("6 octets in clear came from the client"), "{}", note.text);
+        assert!(note.text.starts_with("the client sent 6 octets in clear"), "{}", note.text);
         let requests = |entries: &[Entry]| {
             entries.iter().filter(|entry| matches!(entry, Entry::Event(Event::Request { .. }))).count()
         };
