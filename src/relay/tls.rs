@@ -358,14 +358,17 @@ impl Tls {
             // It is for the upstream to say what it thinks of it.
             _ => {
                 self.forward(at, line, actions);
-                return if rest.is_empty() { () } else { self.client(core, at, rest, actions) };
+                if !rest.is_empty() {
+                    self.client(core, at, rest, actions);
+                }
+                return;
             }
         };
         self.stage = Stage::Answering(answer);
         match answer {
             Answer::Agree => self.clear.extend_from_slice(&rest),
             Answer::Stripped | Answer::Refuse if !rest.is_empty() => {
-                self.waiting.push_front((Side::Client, rest))
+                self.waiting.push_front((Side::Client, rest));
             }
             _ => {}
         }
