@@ -90,8 +90,6 @@ impl Front {
         let mut names: Vec<String> = host.into_iter().map(str::to_owned).collect();
         // What clients on this machine call it, whatever they ask for.
         names.push("localhost".to_owned());
-        names.extend(self.addresses(true).iter().map(|(address, _)| address.ip().to_string()));
-        names.dedup();
         self.tls.acceptor(&self.securities(), names, key_log)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -55,6 +56,11 @@ impl Leg {
             failed: false,
             readable: true,
         }
+    }
+
+    /// The address that the client connected to.
+    pub(super) fn local_address(&self) -> Option<IpAddr> {
+        self.stream.local_addr().ok().map(|address| address.ip())
     }
 
     /// Whether octets of a session have passed: TLS that begins now was asked for in clear.

@@ -1,6 +1,7 @@
 //! TLS towards clients, where poptape is the server: which certificate it shows, and how it fails on purpose.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::crypto::ring;
@@ -51,8 +52,8 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Shows the certificate of an identity; one that is minted is for `names` too, so that a client that names nothing,
-    /// or the address that it connects to, finds what it looks for.
+    /// Shows the certificate of an identity; one that is minted is for `names` and the address that the client connects to
+    /// too, so that a client that names nothing finds what it looks for.
     pub fn new(identity: Identity, names: Vec<String>) -> Self {
         Self { identity, names, failing: None, key_log: None, configs: Mutex::default() }
     }
@@ -71,10 +72,16 @@ impl Acceptor {
         self.failing
     }
 
-    /// What a client that says this hello is answered with; why not, in words for a person.
-    pub(super) fn config(&self, hello: &ClientHello<'_>) -> Result<Arc<ServerConfig>, String> {
+    /// What a client that says this hello, and connected to this address, is answered with; why not, in words for a
+    /// person.
+    pub(super) fn config(
+        &self,
+        hello: &ClientHello<'_>,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<ServerConfig>, String> {
         let asked = hello.server_name().map(str::to_ascii_lowercase);
-        let names: Vec<String> = asked.into_iter().chain(self.names.iter().cloned()).collect();
+        let address = address.map(|address| address.to_string());
+        let names: Vec<String> = asked.into_iter().chain(self.names.iter().cloned()).chain(address).collect();
         // A client that speaks of other protocols alone is not told that this is none of them.
         let alpn = hello.alpn().is_some_and(|mut offered| offered.any(|name| name == ALPN));
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);

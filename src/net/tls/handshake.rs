@@ -177,7 +177,7 @@ async fn hello(
         }
         _ => {}
     }
-    let config = acceptor.config(&accepted.client_hello()).map_err(failure::plain)?;
+    let config = acceptor.config(&accepted.client_hello(), leg.local_address()).map_err(failure::plain)?;
     accepted
         .into_connection(config)
         .map_err(|(error, mut alert)| told(leg, failure::of(Side::Client, &error), &mut alert))
