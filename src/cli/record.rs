@@ -82,7 +82,7 @@ struct Tampering {
     strip_stls: bool,
 
     /// Answer STLS with this line, which begins with -ERR, and do not pass it on
-    #[arg(long, value_name = "LINE", value_parser = error_line)]
+    #[arg(long, value_name = "LINE", value_parser = error_line, allow_hyphen_values = true)]
     stls_respond: Option<String>,
 
     /// Do not tell clients of SASL mechanisms that bind to the TLS connection (-PLUS), which cannot work through poptape

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Sink;
 use crate::pop3::{Event, Status};
-use crate::recording::{Entry, How};
+use crate::recording::{By, Entry, How};
 use crate::wire::Side;
 
 /// What was counted. Clones share it.
@@ -17,7 +17,7 @@ pub struct Tally(Arc<Mutex<Counts>>);
 pub struct Counts {
     /// Sessions that began.
     pub sessions: u64,
-    /// Those whose upstream could not be connected.
+    /// Those whose upstream could not be connected, or had no TLS to be talked to in.
     pub unconnected: u64,
     /// Exchanges with a command.
     pub exchanges: u64,
@@ -45,7 +45,13 @@ impl Sink for Tally {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match entry {
             Entry::Opened(_) => counts.sessions += 1,
-            Entry::Ended(end) => counts.unconnected += u64::from(end.how == How::ConnectFailed),
+            Entry::Ended(end) => {
+                let unconnected = matches!(
+                    (end.how, end.by),
+                    (How::ConnectFailed, _) | (How::TlsFailed, By::Server | By::Poptape)
+                );
+                counts.unconnected += u64::from(unconnected);
+            }
             Entry::Event(Event::End(outcome)) if outcome.request.is_some() => {
                 counts.exchanges += 1;
                 counts.errors += u64::from(outcome.status == Some(Status::Err));

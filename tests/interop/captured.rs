@@ -43,11 +43,14 @@ impl Tcpdump {
         Self { child, file }
     }
 
-    /// The capture, once it holds the end of so many sessions.
-    pub fn capture(mut self, sessions: usize) -> PathBuf {
+    /// The capture, once it holds the end of so many sessions, as `show` finds with further arguments.
+    pub fn capture(mut self, sessions: usize, arguments: &[&str]) -> PathBuf {
         eventually("tcpdump has seen every session to its end", || {
-            let shown = text(&run(&["show", &self.file.display().to_string()]).stdout);
-            shown.lines().filter(|line| line.contains(" closed by ")).count() == sessions
+            let file = self.file.display().to_string();
+            let shown = text(&run(&[&["show", &file], arguments].concat()).stdout);
+            let ends =
+                shown.lines().filter(|line| line.contains(" octets up, ") && !line.contains("still open"));
+            ends.count() == sessions
         });
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
@@ -112,7 +115,7 @@ fn check(client: Client) {
         all.iter().filter(|path| path.extension().unwrap() == extension).cloned().collect()
     };
     let recordings = of("json");
-    let seen = tcpdump.capture(recordings.len());
+    let seen = tcpdump.capture(recordings.len(), &[]);
 
     // A recording a session, from the capture of somebody else.
     let imported = folder.path().join("imported");

@@ -267,7 +267,7 @@ fn s_client(account: Account, keep: bool, dir: &Path) -> Outcome {
     }
     let output = command(dir, "openssl", &arguments).stdin(File::open(typed).unwrap()).output().unwrap();
     let mut said = &output.stdout[..];
-    if tls.implicit {
+    if tls.implicit && !said.is_empty() {
         read(&mut said, "");
     }
     let replies = lines

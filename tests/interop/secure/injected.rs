@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::pki::Pki;
 use super::raw::{TlsServer, accept, begin, end, hear, say, server_config};
-use super::{Authority, json, notes};
+use super::{Authority, finish, json, notes};
 use crate::support::{Server, text};
 
 /// What is injected: a command that does something, and a status that would pass for an answer.
@@ -108,7 +108,10 @@ fn check(scheme: &str, tls: &str, injected: Injected) {
     let proxy = authority.record(&url, tls, &["--upstream-ca", &ca]);
     let mut client = proxy.connect();
     match tls {
-        "off" => talk(&case, &mut client),
+        "off" => {
+            talk(&case, &mut client);
+            drop(client);
+        }
         "implicit" => talk(&case, &mut begin(client, &authority.pem())),
         _ => {
             hear(&mut client, "+OK ready\r\n");
@@ -124,7 +127,7 @@ fn check(scheme: &str, tls: &str, injected: Injected) {
     }
     assert_eq!(heard_by(&said), "NOOP\r\nQUIT\r\n", "{case}");
 
-    let left = proxy.stop();
+    let left = finish(proxy);
     assert_eq!(left.code, Some(0), "{case}: {}", left.stderr);
     let recording = json(&left.recording());
     let told = notes(&recording, "octets-in-clear");
@@ -211,7 +214,7 @@ fn octets_in_clear_and_no_handshake() {
     say(&mut client, "USER kcope\r\nPASS secret\r\n");
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(text(&end(&mut client).0), "");
-    let left = proxy.stop();
+    let left = finish(proxy);
     let recording = json(&left.recording());
     let told = notes(&recording, "octets-in-clear");
     assert_eq!(told.len(), 1, "{recording}");

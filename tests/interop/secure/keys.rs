@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::Authority;
 use super::pki::Pki;
+use super::{Authority, finish};
 use crate::interop::captured::{Tcpdump, exchanges};
 use crate::interop::clients::{self, Account, Client, Tls};
 use crate::interop::corpus::CORPUS;
@@ -48,8 +49,9 @@ fn check(tls: &str, variable: &str) {
     let port = proxy.address.port();
     let fetched = clients::fetch(Client::Python, account, true, home.path());
     assert!(fetched.ok, "{}", fetched.said);
-    let left = proxy.stop();
-    let seen = tcpdump.capture(2);
+    let left = finish(proxy);
+    let keylog = log.display().to_string();
+    let seen = tcpdump.capture(2, &["--keylog", &keylog]);
 
     assert!(!other.exists(), "{variable} counts more");
     assert_eq!(log.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -59,7 +61,7 @@ fn check(tls: &str, variable: &str) {
     assert_eq!((count("CLIENT_TRAFFIC_SECRET_0 "), count("SERVER_TRAFFIC_SECRET_0 ")), (2, 2), "{keys}");
 
     let out = folder.path().join("imported");
-    let (input, keylog) = (seen.display().to_string(), log.display().to_string());
+    let input = seen.display().to_string();
     let converted = run(&["convert", &input, &format!("{}/", out.display()), "--keylog", &keylog]);
     assert_eq!(converted.status.code(), Some(0), "{}", text(&converted.stderr));
     let (legs, recorded) = (recordings(&out), exchanges(&left.recording()));
@@ -68,15 +70,21 @@ fn check(tls: &str, variable: &str) {
     for leg in &legs {
         assert_eq!(exchanges(leg), recorded, "{}", leg.display());
     }
-    assert_wireshark(&seen, &log, port, &recorded);
+    // Which of the two speaks first has to be told to Wireshark where the port is none of its own.
+    let ways: &[String] = &match tls {
+        "implicit" => vec![format!("tcp.port=={port},tls"), format!("tls.port=={port},pop")],
+        _ => vec![format!("tcp.port=={port},pop")],
+    };
+    assert_wireshark(&seen, &log, port, ways, &recorded);
 }
 
 /// Wireshark decrypts what tcpdump saw of the client's leg, too.
-fn assert_wireshark(seen: &Path, log: &Path, port: u16, recorded: &[serde_json::Value]) {
+fn assert_wireshark(seen: &Path, log: &Path, port: u16, ways: &[String], recorded: &[Value]) {
     let output = Command::new("tshark")
         .arg("-o")
         .arg(format!("tls.keylog_file:{}", log.display()))
-        .args(["-d", &format!("tls.port=={port},pop"), "-d", &format!("tcp.port=={port},pop"), "-r"])
+        .args(ways.iter().flat_map(|way| ["-d", way]))
+        .arg("-r")
         .arg(seen)
         .args(["-Y", &format!("tcp.port=={port} && pop.request"), "-T", "fields"])
         .args(["-e", "pop.request.command"])

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::pki::Pki;
-use super::{Authority, handshakes, json, notes};
+use super::{Authority, finish, handshakes, json, notes};
 use crate::interop::clients::{self, Account, Client, Tls};
 use crate::interop::corpus::CORPUS;
 use crate::interop::delivered::assert_delivered;
@@ -92,7 +92,7 @@ fn check(upstream: Upstream) {
             let account =
                 Account { tls: tls_of_client, ..Account::new(proxy.address, &server.user, &server.password) };
             let outcome = clients::fetch(client, account, true, home.path());
-            let left = proxy.stop();
+            let left = finish(proxy);
             assert!(outcome.ok, "{case}: {}\n{}\n{}{}", outcome.said, server.log(), left.stdout, left.stderr);
             assert_eq!(left.code, Some(0), "{case}: {}", left.stderr);
             assert_delivered(&case, client, &letters(), &outcome.messages);
@@ -112,6 +112,7 @@ fn letters() -> Vec<Letter> {
 /// Both handshakes are in each recording, and all messages in one of them.
 fn assert_recorded(case: &str, left: &Left, tls: &str, upstream: Upstream) {
     let recordings = left.recordings();
+    let client_is_curt = case.starts_with("Getmail") || case.starts_with("Python");
     for recording in &recordings {
         let recording = json(recording);
         let legs: Vec<&str> = handshakes(&recording).iter().map(|tls| tls["leg"].as_str().unwrap()).collect();
@@ -130,7 +131,10 @@ fn assert_recorded(case: &str, left: &Left, tls: &str, upstream: Upstream) {
         let by_poptape = tls == "stls" && upstream != Upstream::Offering;
         assert_eq!(answered.len(), usize::from(by_poptape), "{case}: {answered:?}");
         assert_eq!(notes(&recording, "octets-in-clear").len(), 0, "{case}");
-        assert_eq!(recording["end"]["how"], "finished", "{case}: {}", recording["end"]);
+        let end = &recording["end"];
+        // Python closes the socket of TLS without a word; often enough the server has ended before that.
+        let curt = client_is_curt && end["by"] == "client" && end["how"] == "truncated";
+        assert!(curt || end["how"] == "finished", "{case}: {end}");
     }
     let said: Vec<Vec<u8>> = recordings.iter().map(|recording| raw(recording).1).collect();
     for letter in letters() {

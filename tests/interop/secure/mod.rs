@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Proxy, poptape, run, text};
+use crate::support::{Left, Proxy, eventually, poptape, recordings, run, text};
 
 /// poptape's own authority, and its certificate where every client can read it.
 pub struct Authority {
@@ -67,6 +67,22 @@ impl Authority {
         command.arg("-o").arg(folder.path().join("recordings")).args(arguments);
         Proxy::run(command, folder)
     }
+}
+
+/// Ends `record` once each of its sessions is over.
+pub fn finish(proxy: Proxy) -> Left {
+    let folder = proxy.folder.path().join("recordings");
+    let is_over = |recording: &PathBuf| {
+        // A file is no whole JSON while it is written.
+        let text = fs::read_to_string(recording).unwrap();
+        serde_json::from_str::<Value>(&text).is_ok_and(|recording| !recording["end"].is_null())
+    };
+    eventually("every session is over", || {
+        let recordings = recordings(&folder);
+        let mut jsons = recordings.iter().filter(|path| path.extension().unwrap() == "json");
+        !recordings.is_empty() && jsons.all(is_over)
+    });
+    proxy.stop()
 }
 
 /// A recording as JSON.

@@ -3,17 +3,15 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use super::pki::Pki;
 use super::raw::{TlsServer, accept, begin, end, hear, say, server_config};
-use super::{Authority, json};
-use crate::support::{Left, PATIENCE, Server, text};
+use super::{Authority, finish, json};
+use crate::support::{Left, PATIENCE, Proxy, Server, text};
 
 /// An upstream that does `script` under TLS, and poptape before it.
-fn before(
-    script: impl Fn(TlsServer) + Send + Sync + Clone + 'static,
-    tls: &str,
-) -> (Pki, Authority, crate::support::Proxy) {
+fn before(script: impl Fn(TlsServer) + Send + Sync + Clone + 'static, tls: &str) -> (Pki, Authority, Proxy) {
     let (pki, authority) = (Pki::new(), Authority::new());
     let config = server_config(&pki.server());
     let server = Server::start(move |stream: TcpStream| script(accept(stream, &config)));
@@ -29,7 +27,7 @@ fn half_a_message_arrives_before_the_other_half_is_sent() {
     let line = format!("{}\r\n", "x".repeat(62));
     let half = line.repeat(HALF / line.len());
     let (arrived, other_half) = channel::<()>();
-    let other_half = std::sync::Arc::new(std::sync::Mutex::new(other_half));
+    let other_half = Arc::new(Mutex::new(other_half));
     let sent = half.clone();
     let (_pki, authority, proxy) = before(
         move |mut stream| {
@@ -106,21 +104,8 @@ fn the_server_ends(notify: bool, tls: &str) -> (bool, Left) {
         ended
     };
     assert_eq!(text(&rest), "+OK\r\nSubject: half\r\n");
-    let end_of_session = wait(proxy);
+    let end_of_session = finish(proxy);
     (clean, end_of_session)
-}
-
-/// Once its one session is over.
-fn wait(proxy: crate::support::Proxy) -> Left {
-    let folder = proxy.folder.path().join("recordings");
-    crate::support::eventually("the session is over", || {
-        crate::support::recordings(&folder).iter().any(|recording| {
-            // It is not whole JSON while it is written.
-            let text = std::fs::read_to_string(recording).unwrap();
-            serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| !value["end"].is_null())
-        })
-    });
-    proxy.stop()
 }
 
 #[test]
@@ -173,7 +158,7 @@ fn the_client_ends(notify: bool) -> (bool, String) {
     let clean = told.recv_timeout(PATIENCE).unwrap();
     assert!(end(&mut client).1);
     drop(client);
-    let left = wait(proxy);
+    let left = finish(proxy);
     let how = json(&left.recording())["end"]["how"].as_str().unwrap().to_owned();
     (clean, how)
 }
@@ -188,7 +173,6 @@ fn a_client_that_cuts_off_does_so_before_the_server() {
     assert_eq!(the_client_ends(false), (false, "truncated".to_owned()));
 }
 
-/// QUIT as most clients do it: the socket is closed behind the answer, TLS or not.
 #[test]
 fn a_record_that_was_tampered_with_ends_both_legs() {
     let (_pki, authority, proxy) = before(
@@ -210,6 +194,37 @@ fn a_record_that_was_tampered_with_ends_both_legs() {
     assert!(!matches!(ended, Ok(1..)), "octets came out of it: {ended:?}");
     assert!(ended.is_err(), "the client was told that nothing is missing");
     drop(client);
-    let left = wait(proxy);
+    let left = finish(proxy);
     assert_eq!(json(&left.recording())["end"]["how"], "reset", "{}", left.stdout);
+}
+
+/// A client that sends all that it has and ends its direction before poptape has TLS with the server: nothing overtakes.
+#[test]
+fn a_client_that_says_all_at_once_is_heard_to_its_end() {
+    let (pki, authority) = (Pki::new(), Authority::new());
+    let config = server_config(&pki.server());
+    let (end_it, ended) = channel::<()>();
+    let ended = Arc::new(Mutex::new(ended));
+    let server = Server::start(move |mut stream: TcpStream| {
+        ended.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        say(&mut stream, "+OK ready\r\n");
+        hear(&mut stream, "STLS\r\n");
+        say(&mut stream, "+OK begin\r\n");
+        let mut stream = accept(stream, &config);
+        let (heard, clean) = end(&mut stream);
+        assert_eq!((text(&heard).as_str(), clean), ("NOOP\r\nQUIT\r\n", true));
+        say(&mut stream, "+OK\r\n+OK bye\r\n");
+        close(stream, true);
+    });
+    let ca = pki.ca().display().to_string();
+    let url = format!("pop3+stls://localhost:{}", server.address.port());
+    let proxy = authority.record(&url, "off", &["--upstream-ca", &ca]);
+    let mut client = proxy.connect();
+    say(&mut client, "NOOP\r\nQUIT\r\n");
+    client.shutdown(Shutdown::Write).unwrap();
+    end_it.send(()).unwrap();
+    let (got, _) = end(&mut client);
+    assert_eq!(text(&got), "+OK ready\r\n+OK\r\n+OK bye\r\n");
+    drop(client);
+    assert_eq!(finish(proxy).code, Some(0));
 }
