@@ -94,7 +94,7 @@ fn stls_is_answered_as_it_was_told_to_be() {
 fn a_client_is_failed_in_each_way() {
     for (how, code, said_by_curl, recorded) in [
         ("handshake", NO_TLS, "handshake failure", "refused on purpose: --tls-fail handshake"),
-        ("reset", NO_TLS, "SSL", "reset on purpose: --tls-fail reset"),
+        ("reset", NO_TLS, "Connection reset by peer", "reset on purpose: --tls-fail reset"),
         ("cert-expired", NOT_TRUSTED, "expired", "expired"),
         ("cert-wrong-host", NOT_TRUSTED, "no alternative certificate subject name matches", ""),
         ("cert-untrusted", NOT_TRUSTED, "SSL certificate problem", "does not trust"),
@@ -117,6 +117,14 @@ fn a_client_is_failed_in_each_way() {
                 assert!(left.stdout.contains(recorded), "{case}: {}", left.stdout);
                 assert_eq!(recording["end"]["how"], "tls-failed", "{case}");
             }
+            if how.starts_with("cert") {
+                assert!(
+                    left.stdout.contains("as it should: --tls-fail")
+                        || left.stdout.contains("as it should be: --tls-fail"),
+                    "{case}: {}",
+                    left.stdout
+                );
+            }
             let (client, _) = left.raw();
             assert!(!text(&client).contains("USER") && !text(&client).contains("AUTH"), "{case}");
         }
@@ -127,9 +135,9 @@ fn a_client_is_failed_in_each_way() {
 #[test]
 fn a_client_that_takes_a_bad_certificate_is_told_of() {
     for (how, what) in [
-        ("cert-expired", "that has expired"),
-        ("cert-wrong-host", "for another host"),
-        ("cert-untrusted", "of an authority that nobody trusts"),
+        ("cert-expired", "has expired"),
+        ("cert-wrong-host", "is for another host"),
+        ("cert-untrusted", "is signed by nobody whom anybody trusts"),
     ] {
         let authority = Authority::new();
         let server = Server::start(Kind::Dovecot, CORPUS);
@@ -137,8 +145,9 @@ fn a_client_that_takes_a_bad_certificate_is_told_of() {
         let said = curl(&proxy, "pop3s", &authority, &["--insecure"]);
         assert_eq!(said.status.code(), Some(0), "{how}: {}", text(&said.stderr));
         let left = finish(proxy);
-        let told = format!("the client took a certificate {what} (--tls-fail)");
-        assert_eq!(notes(&json(&left.recording()), "tls"), [told.as_str()]);
+        assert_eq!(left.code, Some(1), "{how} is a finding: {}", left.stderr);
+        let told = format!("the client took a certificate that {what} (--tls-fail)");
+        assert_eq!(notes(&json(&left.recording()), "flaw-taken"), [told.as_str()]);
         assert!(left.stdout.contains(&told), "{how}: {}", left.stdout);
     }
 }
