@@ -188,7 +188,8 @@ impl Engine {
             Stage::Transaction(transaction) => transaction.marked(),
             _ => &[],
         };
-        let asked = Asked { line, keyword: Command::parse(line).keyword, state: stage.state(), marked };
+        let (keyword, state, tls) = (Command::parse(line).keyword, stage.state(), service.tls);
+        let asked = Asked { line, keyword, state, tls, marked };
         match (script.respond(&asked), stage) {
             (Some(canned), Stage::Authorization(authorization)) => {
                 authorization.follow(service, line, canned)

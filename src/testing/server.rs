@@ -167,9 +167,9 @@ enum Cast {
 }
 
 impl Cast {
-    fn scene(&self) -> Scene {
+    fn scene(&self, security: Security) -> Scene {
         match self {
-            Self::Replay(replay) => replay.scene(),
+            Self::Replay(replay) => replay.scene(security),
             Self::Serve { server, source } => {
                 Scene { server: Arc::clone(server), source: Arc::clone(source), script: None }
             }
@@ -310,7 +310,7 @@ async fn run(
     let session = move |accepted: Accepted| {
         let (log, number) = (log.clone(), accepted.number);
         let tap = Box::new(move |entry: &_| log.take(number, entry));
-        Arc::clone(&house).tapped_session(cast.scene(), accepted, stop.clone(), tap)
+        Arc::clone(&house).tapped_session(cast.scene(accepted.security), accepted, stop.clone(), tap)
     };
     // Trouble with accepting shows in the test that connects.
     let until = Until { limit: None, closing: stopped.clone(), stop: stopped };
