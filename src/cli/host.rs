@@ -81,6 +81,6 @@ impl<'a> Host<'a> {
         if verdict == Verdict::Clean && !failed.is_empty() {
             return Err(Failure::runtime("the recordings are not complete: see the warning above"));
         }
-        Ok(verdict)
+        Ok(if verdict == Verdict::Clean && counts.flaws_taken > 0 { Verdict::Finding } else { verdict })
     }
 }

@@ -33,8 +33,8 @@ use crate::recording::format::json::SCHEMA;
 /// What the exit code says; part of `--help`.
 const EXIT_CODES: &str = "Exit codes:
   0  done and clean
-  1  a finding: an input that could be read only in part, or a client that went off
-     script in replay
+  1  a finding: an input that could be read only in part, a client that went off
+     script in replay, or took a certificate that it must not take
   2  bad usage, or an input of which nothing could be read
   3  failed at run time: port, name, connection, disk";
 

@@ -33,8 +33,8 @@ use crate::wire::Security;
     "  poptape record -u pop3://pop.example.org\n",
     "  poptape record -u pop.example.org:110 -l 127.0.0.1:0 --quiet -- curl -u kcope:secret {url}/1\n\n",
     "With --quiet a command has standard output for itself.\n\n",
-    "Exit codes: 0 done and clean; 2 bad usage; 3 a port, name, connection or disk failed; the\n",
-    "command's own where it fails."
+    "Exit codes: 0 done and clean; 1 a client took a certificate of --tls-fail; 2 bad usage; 3 a\n",
+    "port, name, connection or disk failed; the command's own where it fails."
 ))]
 pub(super) struct Arguments {
     /// The server: pop3://host[:110], pop3s://host[:995] (TLS first), pop3+stls://host[:110] (TLS by STLS), or
@@ -156,7 +156,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         let upstream = arguments.upstream.as_ref().map(ToString::to_string).unwrap_or_default();
         return Err(Failure::runtime(format!("{sessions} could not be connected to {upstream}")));
     }
-    Ok(verdict)
+    Ok(if counts.flaws_taken > 0 { Verdict::Finding } else { verdict })
 }
 
 /// Gives the verdict, and the names of the sinks that failed.

@@ -22,16 +22,24 @@ pub(super) struct Leg {
     stream: TcpStream,
     tls: Option<Box<Layer>>,
     unsent: VecDeque<Bytes>,
-    /// FIN shall follow what is unsent.
-    finish: bool,
-    /// Our direction is ended, or is to be.
-    ended: bool,
+    parting: Parting,
     /// Octets of a session have passed.
     used: bool,
     /// Its TLS came to nothing: what is to be sent would go in clear.
     failed: bool,
     /// The peer has not ended its direction.
     pub(super) readable: bool,
+}
+
+/// Where our direction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parting {
+    /// It goes on.
+    Open,
+    /// FIN shall follow what is unsent.
+    Due,
+    /// It has ended.
+    Done,
 }
 
 impl Leg {
@@ -42,8 +50,7 @@ impl Leg {
             stream,
             tls: None,
             unsent: VecDeque::new(),
-            finish: false,
-            ended: false,
+            parting: Parting::Open,
             used: false,
             failed: false,
             readable: true,
@@ -112,19 +119,17 @@ impl Leg {
 
     /// One write.
     fn write(&mut self) -> io::Result<()> {
-        match &mut self.tls {
-            Some(layer) => layer.write(&self.stream).map(drop),
-            None => {
-                let Some(octets) = self.unsent.front_mut() else { return Ok(()) };
-                let sent = self.stream.try_write(octets)?;
-                if sent == octets.len() {
-                    self.unsent.pop_front();
-                } else {
-                    drop(octets.split_to(sent));
-                }
-                Ok(())
-            }
+        if let Some(layer) = &mut self.tls {
+            return layer.write(&self.stream).map(drop);
         }
+        let Some(octets) = self.unsent.front_mut() else { return Ok(()) };
+        let sent = self.stream.try_write(octets)?;
+        if sent == octets.len() {
+            self.unsent.pop_front();
+        } else {
+            drop(octets.split_to(sent));
+        }
+        Ok(())
     }
 
     /// Sends on until nothing is left.
@@ -136,7 +141,7 @@ impl Leg {
                 _ => {}
             }
         }
-        if std::mem::take(&mut self.finish) {
+        if self.parting == Parting::Due {
             self.shut_down();
         }
         Poll::Ready(Ok(()))
@@ -144,16 +149,15 @@ impl Leg {
 
     /// Ends our direction once everything is sent; with a word of TLS about it where there is TLS, if `notify`.
     pub(super) fn finish(&mut self, notify: bool) {
-        if std::mem::replace(&mut self.ended, true) {
+        if self.parting != Parting::Open {
             return;
         }
         if let Some(layer) = self.tls.as_mut().filter(|_| notify && !self.failed) {
             layer.close();
         }
         self.flush();
-        if self.waits() {
-            self.finish = true;
-        } else {
+        self.parting = Parting::Due;
+        if !self.waits() {
             self.shut_down();
         }
     }
@@ -212,7 +216,8 @@ impl Leg {
         poll_fn(|cx| poll_try(&self.stream, cx, || pool.read(&self.stream))).await
     }
 
-    fn shut_down(&self) {
+    fn shut_down(&mut self) {
+        self.parting = Parting::Done;
         // Fails only where the connection is gone, which reading it tells.
         let _ = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write);
     }

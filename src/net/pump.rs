@@ -121,21 +121,18 @@ pub async fn run<M: Machine>(
             }
         } else if let Some(side) = secure.take() {
             // The peer begins once it has read what was sent in clear.
-            match Box::pin(sent(&mut legs, &mut stop)).await {
-                Some(input) => {
-                    secure = matches!(input, Input::Woke).then_some(side);
-                    input
-                }
-                None => {
-                    let began = clock.now();
-                    tokio::select! {
-                        mut handshake = Box::pin(legs.secure(side, tls, pool)) => {
-                            handshake.tls.at = clock.now();
-                            handshake.tls.took = Some(handshake.tls.at - began);
-                            Input::Tls(handshake)
-                        }
-                        _ = stop.changed() => Input::Stop,
+            if let Some(input) = Box::pin(sent(&mut legs, &mut stop)).await {
+                secure = matches!(input, Input::Woke).then_some(side);
+                input
+            } else {
+                let began = clock.now();
+                tokio::select! {
+                    mut handshake = Box::pin(legs.secure(side, tls, pool)) => {
+                        handshake.tls.at = clock.now();
+                        handshake.tls.took = Some(handshake.tls.at - began);
+                        Input::Tls(handshake)
                     }
+                    _ = stop.changed() => Input::Stop,
                 }
             }
         } else {

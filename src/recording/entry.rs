@@ -77,6 +77,11 @@ pub struct Note {
     pub text: String,
 }
 
+impl Note {
+    /// The kind of the note that a client went on with a certificate that it must not take.
+    pub const FLAW_TAKEN: &str = "flaw-taken";
+}
+
 /// Who ended a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {

@@ -13,10 +13,20 @@ pub(super) struct Remarks {
     has_certificate: bool,
     /// Mechanisms with channel binding were hidden from the client.
     pub(super) hidden: bool,
-    /// The exchange whose list is read.
-    list: Option<u32>,
     told: bool,
-    over: bool,
+    reads: Reads,
+}
+
+/// What is looked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Reads {
+    /// Requests.
+    #[default]
+    Requests,
+    /// The lists of this exchange too.
+    List(u32),
+    /// Nothing: the client is logged in.
+    Nothing,
 }
 
 impl Remarks {
@@ -29,13 +39,13 @@ impl Remarks {
         let mut notes = Vec::new();
         for entry in entries {
             let Entry::Event(event) = entry else { continue };
-            if self.over {
+            if self.reads == Reads::Nothing {
                 break;
             }
             match event {
                 Event::Request { n, run, request: Request::Command(keyword), step } => {
                     let keyword = *keyword;
-                    self.list = (keyword == Keyword::Capa).then_some(*n);
+                    self.reads = if keyword == Keyword::Capa { Reads::List(*n) } else { Reads::Requests };
                     if keyword == Keyword::Auth
                         && let Some(mechanism) = Command::parse(&run.bytes).words().next()
                     {
@@ -44,18 +54,18 @@ impl Remarks {
                     notes.extend(step.as_ref().and_then(|step| self.binding(step.detail.as_deref())));
                 }
                 Event::Request { step: Some(step), .. } => notes.extend(self.binding(step.detail.as_deref())),
-                Event::Body { n, run } if self.list == Some(*n) && !self.told => {
-                    if memchr::memmem::find(&run.bytes, b"-PLUS").is_some() {
-                        self.told = true;
-                        notes.push((
-                            "channel-binding",
-                            "the server offers authentication that binds to the TLS connection (-PLUS); through poptape it \
-                             must fail, for there are two of them: --strip-plus hides it from the client"
-                                .to_owned(),
-                        ));
-                    }
+                Event::Body { n, run }
+                    if self.reads == Reads::List(*n) && !self.told && offers_plus(&run.bytes) =>
+                {
+                    self.told = true;
+                    notes.push((
+                        "channel-binding",
+                        "the server offers authentication that binds to the TLS connection (-PLUS); through poptape it \
+                         must fail, for there are two of them: --strip-plus hides it from the client"
+                            .to_owned(),
+                    ));
                 }
-                Event::End(outcome) => self.over = outcome.after == State::Transaction,
+                Event::End(outcome) if outcome.after == State::Transaction => self.reads = Reads::Nothing,
                 _ => {}
             }
         }
@@ -86,4 +96,9 @@ impl Remarks {
             ("channel-binding", text.to_owned())
         })
     }
+}
+
+/// Whether a part of a list names such a mechanism.
+fn offers_plus(octets: &[u8]) -> bool {
+    memchr::memmem::find(octets, b"-PLUS").is_some()
 }

@@ -4,7 +4,7 @@
 use crate::recording::{By, Entry, Header, How, Observer};
 use crate::wire::{Action, Close, Handshake, Input, Machine, Micros, Security, Side};
 
-use super::clear::tell_clear;
+use super::told::{tell, tell_clear, tell_taken};
 
 /// Takes entries before the actions that made them are performed: whoever has seen an answer finds its entries
 /// taken.
@@ -18,6 +18,8 @@ pub struct Served<M> {
     header: Option<Box<Header>>,
     /// How TLS comes to the client's leg.
     security: Security,
+    /// What is wrong with the certificate that the client was shown, until it goes on.
+    flaw: Option<&'static str>,
     /// The client went first.
     left: Option<Close>,
     /// How the machine ends its own direction.
@@ -37,6 +39,7 @@ impl<M> Served<M> {
             observer,
             header: Some(Box::new(header)),
             security,
+            flaw: None,
             left: None,
             parting: Close::Finished,
             failed: false,
@@ -57,10 +60,7 @@ impl<M> Served<M> {
     /// What came of the client's handshake; gives what the machine is to hear of it.
     fn secured(&mut self, at: Micros, handshake: Box<Handshake>) -> Input {
         tell_clear(&mut self.observer, at, Side::Client, &handshake.clear);
-        self.observer.tls(handshake.tls.clone());
-        if let Some(remark) = &handshake.remark {
-            self.observer.note(at, "tls", remark.clone());
-        }
+        self.flaw = tell(&mut self.observer, at, (*handshake).clone());
         self.failed |= handshake.tls.failure.is_some();
         // With TLS from the first octet on, the session begins only now.
         let begins = self.security == Security::Implicit && !self.failed;
@@ -99,7 +99,12 @@ impl<M: Machine> Machine for Served<M> {
                     }
                 }
             }
-            Input::Received(Side::Client, octets) => self.observer.feed(Side::Client, at, octets.clone()),
+            Input::Received(Side::Client, octets) => {
+                if let Some(flaw) = self.flaw.take() {
+                    tell_taken(&mut self.observer, at, flaw);
+                }
+                self.observer.feed(Side::Client, at, octets.clone());
+            }
             Input::Closed(Side::Client, how) => {
                 self.left = Some(*how);
                 self.observer.closed(Side::Client, *how, at);

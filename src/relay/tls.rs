@@ -25,12 +25,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::clear::tell_clear;
 use super::core::Core;
 use super::intercept::{Answered, Intercept};
 use super::list::Edit;
 use super::policy::Policy;
 use super::remarks::Remarks;
+use super::told::{tell, tell_clear, tell_taken};
 use crate::pop3::{State, Status, excerpt};
 use crate::recording::{By, How};
 use crate::wire::{Action, Close, Handshake, Input, Micros, Security, Side};
@@ -52,6 +52,8 @@ pub(super) struct Tls {
     secure: [bool; 2],
     /// The client's handshake, until the session's first entry is made.
     early: Option<Box<Handshake>>,
+    /// What is wrong with the certificate that the client was shown, until it goes on.
+    flaw: Option<&'static str>,
     /// What came before its time.
     waiting: VecDeque<(Side, Bytes)>,
     /// What the client sent in clear behind STLS.
@@ -107,6 +109,7 @@ impl Tls {
             remarks: Remarks::new(policy.has_certificate),
             secure: [false; 2],
             early: None,
+            flaw: None,
             waiting: VecDeque::new(),
             clear: Vec::new(),
         })
@@ -145,7 +148,7 @@ impl Tls {
     fn open(&mut self, core: &mut Core, server: Option<String>) {
         core.open(server);
         if let Some(handshake) = self.early.take() {
-            tell(core, handshake.tls.at, *handshake);
+            self.flaw = tell(&mut core.observer, handshake.tls.at, *handshake);
         }
     }
 
@@ -265,7 +268,7 @@ impl Tls {
         self.open(core, None);
         self.clear.extend_from_slice(&handshake.clear);
         tell_clear(&mut core.observer, at, Side::Client, &std::mem::take(&mut self.clear));
-        tell(core, at, handshake);
+        self.flaw = tell(&mut core.observer, at, handshake);
         if failed {
             actions.push(Action::Close);
             return core.end(at, By::Client, How::TlsFailed);
@@ -287,7 +290,7 @@ impl Tls {
     ) {
         tell_clear(&mut core.observer, at, Side::Server, &handshake.clear);
         let failure = handshake.tls.failure.as_ref().map(|failure| failure.reason.clone());
-        tell(core, at, handshake);
+        tell(&mut core.observer, at, handshake);
         if let Some(reason) = failure {
             core.refuse(at, &format!("poptape has no TLS with the upstream server: {reason}"), actions);
             return core.end(at, By::Server, How::TlsFailed);
@@ -317,6 +320,9 @@ impl Tls {
     }
 
     fn client(&mut self, core: &mut Core, at: Micros, octets: Bytes, actions: &mut Vec<Action>) {
+        if let Some(flaw) = self.flaw.take() {
+            tell_taken(&mut core.observer, at, flaw);
+        }
         let Some(intercept) = &mut self.intercept else {
             return core.handle(at, Input::Received(Side::Client, octets), actions);
         };
@@ -352,14 +358,17 @@ impl Tls {
             // It is for the upstream to say what it thinks of it.
             _ => {
                 self.forward(at, line, actions);
-                return if rest.is_empty() { () } else { self.client(core, at, rest, actions) };
+                if !rest.is_empty() {
+                    self.client(core, at, rest, actions);
+                }
+                return;
             }
         };
         self.stage = Stage::Answering(answer);
         match answer {
             Answer::Agree => self.clear.extend_from_slice(&rest),
             Answer::Stripped | Answer::Refuse if !rest.is_empty() => {
-                self.waiting.push_front((Side::Client, rest))
+                self.waiting.push_front((Side::Client, rest));
             }
             _ => {}
         }
@@ -463,13 +472,5 @@ impl Tls {
             actions.push(Action::Send(side.other(), kept));
         }
         core.closed(at, side, how, actions);
-    }
-}
-
-/// Notes what came of a handshake.
-fn tell(core: &mut Core, at: Micros, handshake: Handshake) {
-    core.observer.tls(handshake.tls);
-    if let Some(remark) = handshake.remark {
-        core.observer.note(at, "tls", remark);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Sink;
 use crate::pop3::{Event, Status};
-use crate::recording::{Entry, How};
+use crate::recording::{By, Entry, How, Note};
 use crate::wire::Side;
 
 /// What was counted. Clones share it.
@@ -17,8 +17,10 @@ pub struct Tally(Arc<Mutex<Counts>>);
 pub struct Counts {
     /// Sessions that began.
     pub sessions: u64,
-    /// Those whose upstream could not be connected.
+    /// Those whose upstream could not be connected, or had no TLS to be trusted.
     pub unconnected: u64,
+    /// Those whose client took a certificate that it must not take.
+    pub flaws_taken: u64,
     /// Exchanges with a command.
     pub exchanges: u64,
     /// Those answered with `-ERR`.
@@ -45,7 +47,12 @@ impl Sink for Tally {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match entry {
             Entry::Opened(_) => counts.sessions += 1,
-            Entry::Ended(end) => counts.unconnected += u64::from(end.how == How::ConnectFailed),
+            Entry::Ended(end) => {
+                let lost =
+                    matches!((end.how, end.by), (How::ConnectFailed, _) | (How::TlsFailed, By::Server));
+                counts.unconnected += u64::from(lost);
+            }
+            Entry::Note(note) => counts.flaws_taken += u64::from(note.kind == Note::FLAW_TAKEN),
             Entry::Event(Event::End(outcome)) if outcome.request.is_some() => {
                 counts.exchanges += 1;
                 counts.errors += u64::from(outcome.status == Some(Status::Err));
@@ -55,7 +62,7 @@ impl Sink for Tally {
                 Some((Side::Server, run)) => counts.down += run.bytes.len() as u64,
                 None => {}
             },
-            Entry::Note(_) | Entry::Tls(_) | Entry::Closed { .. } | Entry::Unknown { .. } => {}
+            Entry::Tls(_) | Entry::Closed { .. } | Entry::Unknown { .. } => {}
         }
         Ok(())
     }

@@ -130,11 +130,14 @@ pub struct Handshake {
     pub clear: Bytes,
     /// What else is worth knowing, in words for a person.
     pub remark: Option<String>,
+    /// What is wrong on purpose with the certificate that the client was shown: `has expired`. A client that goes on has
+    /// taken it.
+    pub flaw: Option<&'static str>,
 }
 
 impl Handshake {
     /// Of which no more is known.
     pub fn new(tls: Tls) -> Self {
-        Self { tls, clear: Bytes::new(), remark: None }
+        Self { tls, clear: Bytes::new(), remark: None, flaw: None }
     }
 }

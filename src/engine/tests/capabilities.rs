@@ -77,7 +77,7 @@ fn p3_089_the_list_stays() {
         before.retain(|line| line != "STLS");
         assert_eq!(before, after);
     }
-    let [_, after] = lists(&quiet(), false);
+    let [_, after] = lists(quiet(), false);
     assert!(after.iter().any(|line| line.starts_with("SASL SCRAM-SHA-256 ")));
 }
 
@@ -190,7 +190,7 @@ fn lists_of_the_policy() {
     assert_eq!(lists(&policy, false).concat(), ["A", "B"]);
     assert_eq!(lists(&policy, true).concat(), ["C", "D"]);
     let one = Capabilities { after_login: list("B"), ..Capabilities::default() };
-    let [before, after] = lists(&Policy { capabilities: one, ..quiet() }, false);
+    let [before, after] = lists(Policy { capabilities: one, ..quiet() }, false);
     assert!(before.contains(&"UIDL".to_owned()) && after == ["B"]);
 }
 

@@ -216,5 +216,5 @@ fn last() {
     );
     world.connect().play(&transcript, Way::InTurn);
     check_policy(&policy, "C: LAST\nS: -ERR LAST is not a command of the AUTHORIZATION state");
-    check_policy(&quiet(), &format!("{LOGIN}C: LAST\nS: -ERR LAST is not implemented"));
+    check_policy(quiet(), &format!("{LOGIN}C: LAST\nS: -ERR LAST is not implemented"));
 }

@@ -22,8 +22,8 @@ fn exchange(policy: impl Into<Setting>, name: &str, payloads: &[&str]) -> String
 /// P3-111, P3-118: PLAIN, with and without an initial response; nobody acts for somebody else.
 #[test]
 fn p3_118_plain() {
-    check_policy(&quiet(), &format!("C: AUTH PLAIN {PLAIN}\nS: {LOGGED_IN}"));
-    check_policy(&quiet(), &format!("C: AUTH PLAIN\nS: + ...\nC: {PLAIN}\nS: {LOGGED_IN}"));
+    check_policy(quiet(), &format!("C: AUTH PLAIN {PLAIN}\nS: {LOGGED_IN}"));
+    check_policy(quiet(), &format!("C: AUTH PLAIN\nS: + ...\nC: {PLAIN}\nS: {LOGGED_IN}"));
     for right in ["\0kcope\0secret", "kcope\0kcope\0secret"] {
         assert_eq!(exchange(quiet(), "PLAIN", &[right]), LOGGED_IN, "{right:?}");
     }
@@ -41,18 +41,18 @@ fn p3_118_plain() {
     ] {
         assert_eq!(exchange(quiet(), "PLAIN", &[wrong]), BAD, "{wrong:?}");
     }
-    check_policy(&quiet(), &format!("C: AUTH PLAIN AP8A/w==\nS: {BAD}\n{LOGIN}"));
+    check_policy(quiet(), &format!("C: AUTH PLAIN AP8A/w==\nS: {BAD}\n{LOGIN}"));
 }
 
 /// P3-122: LOGIN's two prompts.
 #[test]
 fn p3_122_login() {
     let prompts = "S: + VXNlcm5hbWU6\nC: a2NvcGU=\nS: + UGFzc3dvcmQ6\n";
-    check_policy(&quiet(), &format!("C: AUTH LOGIN\n{prompts}C: c2VjcmV0\nS: {LOGGED_IN}"));
-    check_policy(&quiet(), &format!("C: AUTH LOGIN\n{prompts}C: U2VjcmV0\nS: {BAD}\n{LOGIN}"));
+    check_policy(quiet(), &format!("C: AUTH LOGIN\n{prompts}C: c2VjcmV0\nS: {LOGGED_IN}"));
+    check_policy(quiet(), &format!("C: AUTH LOGIN\n{prompts}C: U2VjcmV0\nS: {BAD}\n{LOGIN}"));
     let late = "S: + UGFzc3dvcmQ6\nC: c2VjcmV0\n";
-    check_policy(&quiet(), &format!("C: AUTH LOGIN a2NvcGU=\n{late}S: {LOGGED_IN}"));
-    check_policy(&quiet(), &format!("C: AUTH LOGIN bm9ib2R5\n{late}S: {BAD}\n{LOGIN}"));
+    check_policy(quiet(), &format!("C: AUTH LOGIN a2NvcGU=\n{late}S: {LOGGED_IN}"));
+    check_policy(quiet(), &format!("C: AUTH LOGIN bm9ib2R5\n{late}S: {BAD}\n{LOGIN}"));
 }
 
 /// P3-119: CRAM-MD5's challenge has the form of a message-id and is another one in each session; the answer is a
@@ -97,7 +97,7 @@ fn p3_122_xoauth2() {
     let right = payload("kcope", "secret");
     assert_eq!(exchange(quiet(), "XOAUTH2", &[&right]), LOGGED_IN);
     let at_once = BASE64_STANDARD.encode(&right);
-    check_policy(&quiet(), &format!("C: AUTH XOAUTH2 {at_once}\nS: {LOGGED_IN}"));
+    check_policy(quiet(), &format!("C: AUTH XOAUTH2 {at_once}\nS: {LOGGED_IN}"));
     for wrong in [
         &payload("kcope", "stale"),
         &payload("nobody", "secret"),
@@ -121,7 +121,7 @@ fn p3_122_xoauth2() {
 fn p3_121_oauthbearer() {
     let right = "n,a=kcope,\x01host=dewey\x01port=110\x01auth=Bearer secret\x01\x01";
     assert_eq!(exchange(quiet(), "OAUTHBEARER", &[right]), LOGGED_IN);
-    check_policy(&quiet(), &format!("C: AUTH OAUTHBEARER {}\nS: {LOGGED_IN}", BASE64_STANDARD.encode(right)));
+    check_policy(quiet(), &format!("C: AUTH OAUTHBEARER {}\nS: {LOGGED_IN}", BASE64_STANDARD.encode(right)));
     for wrong in [
         "n,a=kcope,\x01auth=Bearer stale\x01\x01",
         "n,a=nobody,\x01auth=Bearer secret\x01\x01",
@@ -153,6 +153,6 @@ fn p3_122_external() {
     for (payload, reply) in [("", LOGGED_IN), ("kcope", LOGGED_IN), ("mrose", BAD), ("kcope\0", BAD)] {
         assert_eq!(exchange(policy(), "EXTERNAL", &[payload]), reply, "{payload:?}");
     }
-    check_policy(&policy(), &format!("C: AUTH EXTERNAL a2NvcGU=\nS: {LOGGED_IN}"));
-    check_policy(&quiet(), "C: AUTH EXTERNAL =\nS: -ERR unsupported authentication mechanism");
+    check_policy(policy(), &format!("C: AUTH EXTERNAL a2NvcGU=\nS: {LOGGED_IN}"));
+    check_policy(quiet(), "C: AUTH EXTERNAL =\nS: -ERR unsupported authentication mechanism");
 }

@@ -88,23 +88,23 @@ fn p3_104_base64_is_strict() {
         "**",
         "+OK",
     ] {
-        check_policy(&quiet(), &format!("C: AUTH PLAIN {bad}\nS: -ERR response is not base64\n{LOGIN}"));
+        check_policy(quiet(), &format!("C: AUTH PLAIN {bad}\nS: -ERR response is not base64\n{LOGIN}"));
         check_policy(
-            &quiet(),
+            quiet(),
             &format!("C: AUTH PLAIN\nS: + ...\nC: {bad}\nS: -ERR response is not base64\n{LOGIN}"),
         );
     }
     for bad in ["AGtjb3Bl AHNlY3JldA==", " AGtjb3BlAHNlY3JldA==", "AGtjb3BlAHNlY3JldA== ", "="] {
-        check_policy(&quiet(), &format!("C: AUTH PLAIN\nS: + ...\nC: {bad}\nS: -ERR ...\n{LOGIN}"));
-        check_policy(&quiet(), &format!("C: AUTH PLAIN x {bad}\nS: -ERR usage: AUTH ...\n{LOGIN}"));
+        check_policy(quiet(), &format!("C: AUTH PLAIN\nS: + ...\nC: {bad}\nS: -ERR ...\n{LOGIN}"));
+        check_policy(quiet(), &format!("C: AUTH PLAIN x {bad}\nS: -ERR usage: AUTH ...\n{LOGIN}"));
     }
 }
 
 /// P3-105: an equals sign is an initial response without octets, which is not the same as none.
 #[test]
 fn p3_105_an_empty_initial_response() {
-    check_policy(&all(), &format!("C: AUTH EXTERNAL =\nS: {LOGGED_IN}"));
-    check_policy(&all(), &format!("C: AUTH PLAIN =\nS: {BAD}\n{LOGIN}"));
+    check_policy(all(), &format!("C: AUTH EXTERNAL =\nS: {LOGGED_IN}"));
+    check_policy(all(), &format!("C: AUTH PLAIN =\nS: {BAD}\n{LOGIN}"));
 }
 
 /// P3-107: a response may be far longer than a command, and one that is too long even so is refused once.
@@ -132,7 +132,7 @@ fn session_after(octets: &str) -> String {
 fn p3_109_an_initial_response_out_of_place() {
     for initial in ["AA==", "="] {
         let refused = "S: -ERR the mechanism takes no initial response";
-        check_policy(&quiet(), &format!("C: AUTH CRAM-MD5 {initial}\n{refused}\n{LOGIN}"));
+        check_policy(quiet(), &format!("C: AUTH CRAM-MD5 {initial}\n{refused}\n{LOGIN}"));
     }
 }
 
@@ -141,7 +141,7 @@ fn p3_109_an_initial_response_out_of_place() {
 fn p3_110_auth_that_is_not_for_now() {
     for name in ["NTLM", "CRAM-MD6", "PLAI", "PLAINX", "SCRAM-SHA-256-PLUS", "EXTERNAL", "\"PLAIN\""] {
         check_policy(
-            &quiet(),
+            quiet(),
             &format!("C: AUTH {name}\nS: -ERR unsupported authentication mechanism\n{LOGIN}"),
         );
     }
@@ -152,8 +152,8 @@ fn p3_110_auth_that_is_not_for_now() {
     );
     let again = "S: -ERR AUTH is not a command of the TRANSACTION state";
     for line in ["AUTH PLAIN", &format!("AUTH PLAIN {PLAIN}"), "AUTH CRAM-MD5", "AUTH NTLM", "AUTH"] {
-        check_policy(&quiet(), &format!("{LOGIN}C: {line}\n{again}\nC: STAT\nS: +OK 1 3"));
-        check_policy(&quiet(), &format!("C: AUTH PLAIN {PLAIN}\nS: {LOGGED_IN}\nC: {line}\n{again}"));
+        check_policy(quiet(), &format!("{LOGIN}C: {line}\n{again}\nC: STAT\nS: +OK 1 3"));
+        check_policy(quiet(), &format!("C: AUTH PLAIN {PLAIN}\nS: {LOGGED_IN}\nC: {line}\n{again}"));
     }
 }
 
@@ -169,7 +169,7 @@ fn p3_112_a_refused_auth_leaves_no_trace() {
         ("AUTH", "-ERR usage: ..."),
     ] {
         let end = format!("C: PASS secret\nS: {LOGGED_IN}");
-        check_policy(&quiet(), &format!("C: USER kcope\nS: +OK\nC: {line}\nS: {reply}\n{end}"));
+        check_policy(quiet(), &format!("C: USER kcope\nS: +OK\nC: {line}\nS: {reply}\n{end}"));
     }
     // The maildrop of the one who is let in is open already, or is not to be had at all.
     let refused = [("mrose".to_owned(), "[SYS/PERM] mailbox is damaged".to_owned())].into();

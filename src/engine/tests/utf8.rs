@@ -14,10 +14,10 @@ fn play(world: &World, transcript: &str) {
 /// P3-131: UTF8 stands before login and has no argument.
 #[test]
 fn p3_131_utf8_comes_before_login() {
-    check_policy(&quiet(), &format!("C: UTF8\nS: +OK\nC: UTF8\nS: +OK\n{LOGIN}"));
-    check_policy(&quiet(), "C: UTF8 USER\nS: -ERR usage: UTF8");
+    check_policy(quiet(), &format!("C: UTF8\nS: +OK\nC: UTF8\nS: +OK\n{LOGIN}"));
+    check_policy(quiet(), "C: UTF8 USER\nS: -ERR usage: UTF8");
     check_policy(
-        &quiet(),
+        quiet(),
         &format!("{LOGIN}C: UTF8\nS: -ERR UTF8 is not a command of the TRANSACTION state"),
     );
 }
@@ -152,5 +152,5 @@ fn p3_134_lang() {
         S: i-default English
         S: .
     ";
-    check_policy(&quiet(), &format!("{transcript}{LOGIN}{transcript}C: STAT\nS: +OK 1 3"));
+    check_policy(quiet(), &format!("{transcript}{LOGIN}{transcript}C: STAT\nS: +OK 1 3"));
 }

@@ -36,6 +36,9 @@ pub enum Failing {
     Certificate(Flaw),
 }
 
+/// What a client is shown: a certificate for names, and whether the protocol is agreed on.
+type Shown = (Vec<String>, bool);
+
 /// What the connections of a run with clients have in common.
 #[derive(Debug)]
 pub struct Acceptor {
@@ -44,7 +47,7 @@ pub struct Acceptor {
     names: Vec<String>,
     failing: Option<Failing>,
     key_log: Option<Arc<dyn KeyLog>>,
-    configs: Mutex<HashMap<(Vec<String>, bool), Arc<ServerConfig>>>,
+    configs: Mutex<HashMap<Shown, Arc<ServerConfig>>>,
 }
 
 impl Acceptor {

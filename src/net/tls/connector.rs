@@ -68,9 +68,12 @@ impl Connector {
         Ok((connection, judge, asked))
     }
 
-    /// The name that is asked for.
-    pub(super) fn name(&self) -> String {
-        self.name.to_str().into_owned()
+    /// The name that is asked for; an address is not (RFC 6066 section 3).
+    pub(super) fn asked_for(&self) -> Option<String> {
+        match &self.name {
+            ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
+            _ => None,
+        }
     }
 }
 

@@ -40,21 +40,24 @@ pub(in crate::net) async fn accept(leg: &mut Leg, acceptor: &Acceptor, pool: &Po
     });
     let result = result.await.unwrap_or_else(|_| Err(opening.silence(Side::Client)));
     conclude(leg, result, &mut handshake.tls);
-    if let (None, Some(Failing::Certificate(flaw))) = (&handshake.tls.failure, acceptor.failure()) {
-        let what = match flaw {
-            Flaw::Expired => "that has expired",
-            Flaw::WrongHost => "for another host",
-            Flaw::Untrusted => "of an authority that nobody trusts",
+    if let Some(Failing::Certificate(flaw)) = acceptor.failure() {
+        let flaw = match flaw {
+            Flaw::Expired => "has expired",
+            Flaw::WrongHost => "is for another host",
+            Flaw::Untrusted => "is signed by nobody whom anybody trusts",
         };
-        handshake.remark = Some(format!("the client took a certificate {what} (--tls-fail)"));
+        handshake.flaw = Some(flaw);
+        if let Some(failure) = &mut handshake.tls.failure {
+            failure.hint = Some(format!("as it should be: --tls-fail showed it a certificate that {flaw}"));
+        }
     }
-    handshake.clear = opening.clear.freeze();
+    handshake.clear = opening.clear();
     handshake
 }
 
 /// Begins TLS on a leg, as its client.
 pub(in crate::net) async fn connect(leg: &mut Leg, connector: &Connector, pool: &Pool) -> Handshake {
-    let mut tls = Tls { server_name: Some(connector.name()), ..Tls::of(Side::Server) };
+    let mut tls = Tls { server_name: connector.asked_for(), ..Tls::of(Side::Server) };
     let mut opening = Opening::new(leg.used());
     let (connection, judge, asked) = match connector.connection() {
         Ok(made) => made,
@@ -71,7 +74,7 @@ pub(in crate::net) async fn connect(leg: &mut Leg, connector: &Connector, pool: 
     let remark = (tls.failure.is_none() && asked.in_vain()).then(|| {
         "the server asked for a client certificate, and got none: --upstream-cert FILE --upstream-key FILE".to_owned()
     });
-    Handshake { tls, clear: opening.clear.freeze(), remark }
+    Handshake { clear: opening.clear(), remark, ..Handshake::new(tls) }
 }
 
 /// Nobody here can do it: a machine asked for TLS on a leg that has none.
@@ -117,6 +120,11 @@ impl Opening {
             }
         }
         Ok(octets)
+    }
+
+    /// What came in clear after STLS. Where TLS comes first, it is why there is none.
+    fn clear(self) -> Bytes {
+        if self.asked { self.clear.freeze() } else { Bytes::new() }
     }
 
     fn silence(&self, leg: Side) -> TlsFailure {

@@ -1,5 +1,6 @@
 //! The key log: the secrets of both legs in the form that Wireshark and others read (`SSLKEYLOGFILE`).
 
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -29,6 +30,14 @@ impl KeyLog for KeyLogFile {
 
 /// A secret as a line: label, client random and secret in hexadecimal.
 pub fn line(label: &str, client_random: &[u8], secret: &[u8]) -> String {
-    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
-    format!("{label} {} {}\n", hex(client_random), hex(secret))
+    let mut line = label.to_owned();
+    for octets in [client_random, secret] {
+        line.push(' ');
+        for octet in octets {
+            // Writing to a String cannot fail.
+            let _ = write!(line, "{octet:02x}");
+        }
+    }
+    line.push('\n');
+    line
 }
