@@ -203,7 +203,12 @@ async fn sessions(
                     (Some(replay), _) => {
                         let (number, queues) = (accepted.number, queues.of_screen());
                         let put = move |entries| queues.put(number, entries);
-                        Box::pin(Arc::clone(&house).session(replay.scene(), accepted, stop, put))
+                        Box::pin(Arc::clone(&house).session(
+                            replay.scene(accepted.security),
+                            accepted,
+                            stop,
+                            put,
+                        ))
                     }
                     (None, None) => Box::pin(std::future::ready(())),
                 }
