@@ -17,4 +17,5 @@ mod readme;
 mod replays;
 mod testing;
 mod tidy;
+mod tls;
 mod transcripts;

@@ -94,6 +94,10 @@ fn the_readme_says_what_the_program_says() {
 #[path = "readme/tea.rs"]
 mod tea;
 
+/// The one with TLS.
+#[path = "readme/secure.rs"]
+mod secure;
+
 /// Commands that the README has on lines of their own, run as they stand there.
 #[test]
 fn the_examples_for_test_suites_work() {

@@ -11,7 +11,7 @@ use poptape::pop3::secret::Secret;
 use poptape::recording::file::Input;
 use poptape::recording::format::Reading;
 use poptape::replay::{AfterLast, Mode, Options, Replay, Tape, Timing};
-use poptape::wire::{Action, Close, Input as Happening, Machine, Micros, Security, Side};
+use poptape::wire::{Action, Close, Handshake, Input as Happening, Machine, Micros, Security, Side, Tls};
 
 /// After so many microseconds of silence a session is closed: not while a client of these tests thinks.
 const SILENCE: Micros = 600_000_000;
@@ -28,9 +28,9 @@ struct Session {
 }
 
 impl Session {
-    fn open(scene: Scene, timed: bool) -> Self {
+    fn open(scene: Scene, security: Security, timed: bool) -> Self {
         let Scene { server, source, script } = scene;
-        let engine = Engine::new(server, Birth { nonce: "1.2".to_owned(), at: 0, security: Security::Plain });
+        let engine = Engine::new(server, Birth { nonce: "1.2".to_owned(), at: 0, security });
         let engine = engine.with_script(script.expect("a replay has a script"));
         let attendant = Attendant::new(source);
         let (out, closed) = (String::new(), false);
@@ -59,6 +59,11 @@ impl Session {
                     Action::WakeAt(at) if at <= self.now => next.push(Happening::Woke),
                     Action::WakeAt(at) => self.alarm = Some(at),
                     Action::Ask(ask) => next.push(Happening::Told(self.attendant.perform(ask))),
+                    Action::StartTls(side) => {
+                        self.out.push_str("* TLS\n");
+                        let tls = Tls { at: self.now, readable: true, ..Tls::of(side) };
+                        next.push(Happening::Tls(Box::new(Handshake::new(tls))));
+                    }
                     Action::Reset(_) => self.out.push_str("* reset\n"),
                     Action::Close => {
                         self.closed = true;
@@ -93,12 +98,15 @@ impl Session {
     }
 }
 
-fn options(words: &str) -> Options {
-    let mut options = Options::default();
+/// How a case is replayed, and how TLS comes to its clients.
+fn options(words: &str) -> (Options, Security) {
+    let (mut options, mut security) = (Options::default(), Security::Plain);
     for word in words.split_whitespace() {
         match word.split_once('=').unwrap() {
             ("mode", "exact") => options.mode = Mode::Exact,
             ("mode", "engine") => options.mode = Mode::Engine,
+            ("tls", "stls") => security = Security::Stls,
+            ("tls", "implicit") => security = Security::Implicit,
             ("after-last", "repeat") => options.after_last = AfterLast::Repeat,
             ("after-last", "refuse") => options.after_last = AfterLast::Refuse,
             ("speed", speed) => options.timing = Timing::Times(speed.parse().unwrap()),
@@ -109,21 +117,21 @@ fn options(words: &str) -> Options {
             other => panic!("{other:?}"),
         }
     }
-    options
+    (options, security)
 }
 
 /// Plays a case; gives it with what came of it.
 fn play(text: &str) -> String {
     let case = text.split("\nexpected:\n").next().unwrap().trim_end();
     let (mut tape, mut clients, mut chosen) = (Tape::default(), Vec::new(), Options::default());
-    let mut timed = false;
+    let (mut security, mut timed) = (Security::Plain, false);
     // Lines up to the next heading belong to the last one.
     let mut sections: Vec<(&str, String)> = Vec::new();
     for line in case.lines().filter(|line| !line.starts_with('#')) {
         match line {
             "recorded:" | "client:" => sections.push((line, String::new())),
             _ if line.starts_with("options:") => {
-                chosen = options(&line["options:".len()..]);
+                (chosen, security) = options(&line["options:".len()..]);
                 timed = matches!(chosen.timing, Timing::Times(_));
             }
             _ if line.starts_with("file:") => {
@@ -150,7 +158,7 @@ fn play(text: &str) -> String {
     let replay = Replay::new(tape, chosen);
     let mut out = format!("{case}\n\nexpected:\n");
     for client in clients {
-        let mut session = Session::open(replay.scene(), timed);
+        let mut session = Session::open(replay.scene(security), security, timed);
         for line in client.lines().filter(|line| !line.is_empty()) {
             session.send(line.strip_prefix('|').unwrap_or(line));
         }

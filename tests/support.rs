@@ -78,7 +78,8 @@ impl Proxy {
         Self::run(command, tempfile::tempdir().unwrap())
     }
 
-    fn run(mut command: Command, folder: tempfile::TempDir) -> Self {
+    /// A command that listens; `folder` is kept as long as it runs and what it left is looked at.
+    pub fn run(mut command: Command, folder: tempfile::TempDir) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Running(command.spawn().unwrap());
         let mut lines = BufReader::new(child.0.stderr.take().unwrap());
@@ -130,8 +131,8 @@ fn ready(stderr: &mut impl BufRead) -> (SocketAddr, String) {
     loop {
         line.clear();
         assert!(stderr.read_line(&mut line).unwrap() > 0, "poptape did not start: {before}");
-        if let Some(url) = line.strip_prefix("ready pop3://") {
-            return (url.trim().parse().unwrap(), before);
+        if let Some((_, address)) = line.strip_prefix("ready ").and_then(|url| url.split_once("://")) {
+            return (address.trim().parse().unwrap(), before);
         }
         before.push_str(&line);
     }

@@ -19,6 +19,7 @@ use crate::pop3::Secrets;
 use crate::render::units::counted;
 use crate::sink::Sink;
 use crate::sink::tally::Tally;
+use crate::wire::Security;
 
 /// What becomes of what is said.
 #[derive(Debug, Args)]
@@ -48,10 +49,10 @@ impl<'a> Host<'a> {
         Ok(Self { front, outlets, tally })
     }
 
-    /// Serves; `scene` is asked for each session by its number, from 1.
+    /// Serves; `scene` is asked for each session, by how TLS comes to it.
     pub(super) async fn run(
         self,
-        scene: impl Fn(u32) -> Scene + Clone + Send + 'static,
+        scene: impl Fn(Security) -> Scene + Clone + Send + 'static,
     ) -> Result<Verdict, Failure> {
         let Self { front, outlets, tally } = self;
         let acceptor = front.acceptor(None, key_log()?)?;
@@ -63,7 +64,7 @@ impl<'a> Host<'a> {
                 let session = move |accepted: crate::net::listen::Accepted| {
                     let (number, queues) = (accepted.number, queues.clone());
                     let put = move |entries| queues.put(number, entries);
-                    Arc::clone(&house).session(scene(number), accepted, stop.clone(), put)
+                    Arc::clone(&house).session(scene(accepted.security), accepted, stop.clone(), put)
                 };
                 serve(listeners, until, |problem| warn(&problem), session)
             })

@@ -82,7 +82,7 @@ struct Tampering {
     strip_stls: bool,
 
     /// Answer STLS with this line, which begins with -ERR, and do not pass it on
-    #[arg(long, value_name = "LINE", value_parser = error_line)]
+    #[arg(long, value_name = "LINE", value_parser = error_line, allow_hyphen_values = true)]
     stls_respond: Option<String>,
 
     /// Do not tell clients of SASL mechanisms that bind to the TLS connection (-PLUS), which cannot work through poptape
@@ -203,7 +203,12 @@ async fn sessions(
                     (Some(replay), _) => {
                         let (number, queues) = (accepted.number, queues.of_screen());
                         let put = move |entries| queues.put(number, entries);
-                        Box::pin(Arc::clone(&house).session(replay.scene(), accepted, stop, put))
+                        Box::pin(Arc::clone(&house).session(
+                            replay.scene(accepted.security),
+                            accepted,
+                            stop,
+                            put,
+                        ))
                     }
                     (None, None) => Box::pin(std::future::ready(())),
                 }

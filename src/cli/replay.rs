@@ -23,12 +23,17 @@ use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
 #[command(after_help = concat!(
     "Examples:\n",
     "  poptape replay recordings/seed.json --quiet -- pytest -q\n",
-    "  poptape replay --mode exact --report report.json recordings/\n\n",
+    "  poptape replay --mode exact --report report.json recordings/\n",
+    "  poptape replay --tls stls recordings/seed.json\n\n",
     "Any password is right where it was masked. Each session that comes is served from the next\n",
-    "recorded one. STLS is hidden and refused. No connection is ever opened.\n\n",
+    "recorded one. No connection is ever opened.\n\n",
+    "Without --tls, STLS is hidden and refused. With it, TLS is the connection's and not the\n",
+    "recording's: STLS is offered and answered whether or not it was recorded, and it takes nobody off\n",
+    "script; what was recorded under TLS is not answered in clear where STLS is offered.\n\n",
     "Exit codes: 0 done and clean; 1 a client went off script with --mode exact or --require-all,\n",
-    "or a recording could be read only in part; 2 bad usage, or a recording of which nothing\n",
-    "could be read; 3 a port or disk failed; the command's own where it fails."
+    "or took a certificate of --tls-fail, or a recording could be read only in part; 2 bad usage, or\n",
+    "a recording of which nothing could be read; 3 a port or disk failed; the command's own where it\n",
+    "fails."
 ))]
 pub(super) struct Arguments {
     /// Recordings or captures, or folders of them, in the order in which they are served
@@ -155,7 +160,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         ));
     }
     let host = Host::open(&arguments.observed, &arguments.front, color)?;
-    let ended = block_on(host.run(move |_| sessions.scene()))??;
+    let ended = block_on(host.run(move |security| sessions.scene(security)))??;
     let report = replay.report();
     tell(&report, arguments.report.as_deref())?;
     let strict = matches!(arguments.mode, ModeChoice::Exact);

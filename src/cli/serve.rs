@@ -23,13 +23,14 @@ use crate::pop3::Secrets;
 #[command(after_help = concat!(
     "Examples:\n",
     "  poptape serve --user kcope:secret mail.mbox\n",
-    "  poptape serve --user any --quiet letters/ -- pytest -q\n\n",
+    "  poptape serve --user any --quiet letters/ -- pytest -q\n",
+    "  poptape serve --user any --tls implicit --tls-fail cert-expired letters/ -- ./fetch {url}\n\n",
     "A SOURCE is a recording, a capture (pcap, pcapng) or a folder of them, a Maildir, an mbox, an\n",
     ".eml file, a folder of .eml files, or a folder of users with their .eml files in\n",
     "user@host/INBOX.\n\n",
-    "Exit codes: 0 done and clean; 1 a source could be read only in part; 2 bad usage, or a\n",
-    "source of which nothing could be read; 3 a port or disk failed; the command's own where it\n",
-    "fails."
+    "Exit codes: 0 done and clean; 1 a source could be read only in part, or a client took a\n",
+    "certificate of --tls-fail; 2 bad usage, or a source of which nothing could be read; 3 a port or\n",
+    "disk failed; the command's own where it fails."
 ))]
 pub(super) struct Arguments {
     /// Where the messages are; several are put one behind the other

@@ -188,7 +188,8 @@ impl Engine {
             Stage::Transaction(transaction) => transaction.marked(),
             _ => &[],
         };
-        let asked = Asked { line, keyword: Command::parse(line).keyword, state: stage.state(), marked };
+        let keyword = Command::parse(line).keyword;
+        let asked = Asked { line, keyword, state: stage.state(), tls: service.tls, marked };
         match (script.respond(&asked), stage) {
             (Some(canned), Stage::Authorization(authorization)) => {
                 authorization.follow(service, line, canned)

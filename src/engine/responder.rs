@@ -39,6 +39,8 @@ pub struct Asked<'a> {
     pub keyword: Keyword,
     /// The session's state.
     pub state: State,
+    /// It came under TLS.
+    pub tls: bool,
     /// For each message whether it is marked as deleted; empty before login.
     pub marked: &'a [bool],
 }
@@ -83,6 +85,7 @@ mod tests {
             line: b"PASS hunter2\r\n",
             keyword: Keyword::Pass,
             state: State::Authorization,
+            tls: false,
             marked: &[],
         };
         assert_eq!(format!("{asked:?}"), "Asked { keyword: Pass, .. }");

@@ -215,6 +215,8 @@ impl Leg {
     pub(super) fn reset_at_end(&mut self) {
         // Without it the peer gets a FIN: worse, but an end all the same.
         let _ = self.stream.set_zero_linger();
+        // A FIN before it would be an end in order.
+        self.parting = Parting::Done;
     }
 
     /// Reads once, past any TLS: what a handshake is made of. Empty at the end.

@@ -13,15 +13,19 @@ pub(super) struct Core {
     header: Option<Box<Header>>,
     /// Which sides have said something.
     spoke: [bool; 2],
+    /// The server is to speak first, in clear: one that does not may wait for TLS.
+    pub(super) in_clear: bool,
     /// Who closed first, and how.
     first: Option<(By, Close)>,
     pub(super) over: bool,
 }
 
 impl Core {
-    pub(super) fn new(header: Header) -> Self {
+    /// `in_clear`: TLS does not come to the upstream's leg before anything else.
+    pub(super) fn new(header: Header, in_clear: bool) -> Self {
         let observer = Observer::new(header.secrets);
-        Self { observer, header: Some(Box::new(header)), spoke: [false; 2], first: None, over: false }
+        let (spoke, first) = ([false; 2], None);
+        Self { observer, header: Some(Box::new(header)), spoke, in_clear, first, over: false }
     }
 
     pub(super) fn handle(&mut self, at: Micros, input: Input, actions: &mut Vec<Action>) {
@@ -88,7 +92,17 @@ impl Core {
         actions.extend([Action::Send(Side::Client, line), Action::Close]);
     }
 
+    /// Whether both sides may go on.
+    pub(super) fn is_open(&self) -> bool {
+        self.first.is_none()
+    }
+
     pub(super) fn closed(&mut self, at: Micros, side: Side, how: Close, actions: &mut Vec<Action>) {
+        if self.in_clear && self.is_open() && !self.spoke[Side::Server as usize] {
+            let text = "the session ended before the server had said a word; one that waits for TLS from the first octet on is \
+                        silent like this: is it pop3s://?";
+            self.observer.note(at, "silent", text.to_owned());
+        }
         self.observer.closed(side, how, at);
         match how {
             Close::Finished => actions.push(Action::Finish(side.other())),

@@ -25,7 +25,7 @@ pub use self::policy::Policy;
 pub use self::served::{Served, Tap};
 use self::tls::Tls;
 use crate::recording::{Entry, Header};
-use crate::wire::{Action, Input, Machine, Micros};
+use crate::wire::{Action, Input, Machine, Micros, Security};
 
 /// A relayed session. Its entries are drained with [`Relay::entries`].
 #[derive(Debug)]
@@ -38,7 +38,8 @@ pub struct Relay {
 impl Relay {
     /// A session that is described by `header`; its `server` is filled in once it is connected.
     pub fn new(header: Header, policy: &Arc<Policy>) -> Self {
-        Self { core: Core::new(header), tls: Tls::new(policy).map(Box::new) }
+        let in_clear = policy.upstream != Security::Implicit;
+        Self { core: Core::new(header, in_clear), tls: Tls::new(policy).map(Box::new) }
     }
 
     /// What was found since the last call.

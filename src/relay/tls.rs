@@ -30,7 +30,7 @@ use super::intercept::{Answered, Intercept};
 use super::list::Edit;
 use super::policy::Policy;
 use super::remarks::Remarks;
-use super::told::{tell, tell_clear, tell_taken};
+use super::told::{tell, tell_clear, tell_mute, tell_taken};
 use crate::pop3::{State, Status, excerpt};
 use crate::recording::{By, How};
 use crate::wire::{Action, Close, Handshake, Input, Micros, Security, Side};
@@ -58,6 +58,10 @@ pub(super) struct Tls {
     waiting: VecDeque<(Side, Bytes)>,
     /// What the client sent in clear behind STLS.
     clear: Vec<u8>,
+    /// It sends no more, said before its time: what waits goes first.
+    left: Option<Close>,
+    /// It has said nothing since its handshake.
+    mute: bool,
 }
 
 #[derive(Debug)]
@@ -112,6 +116,8 @@ impl Tls {
             flaw: None,
             waiting: VecDeque::new(),
             clear: Vec::new(),
+            left: None,
+            mute: false,
         })
     }
 
@@ -165,6 +171,11 @@ impl Tls {
         {
             self.received(core, at, side, octets, actions);
         }
+        if let Stage::Relaying = self.stage
+            && let Some(how) = self.left.take()
+        {
+            self.closed(core, at, Side::Client, how, actions);
+        }
     }
 
     fn received(
@@ -175,6 +186,7 @@ impl Tls {
         octets: Bytes,
         actions: &mut Vec<Action>,
     ) {
+        self.mute &= side != Side::Client;
         match (&mut self.stage, side) {
             (Stage::Relaying, Side::Client) => self.client(core, at, octets, actions),
             (Stage::Relaying | Stage::Following | Stage::Answering(_), Side::Server) => {
@@ -261,7 +273,7 @@ impl Tls {
     ) {
         let failed = handshake.tls.failure.is_some();
         if !failed && let Stage::Opening = self.stage {
-            self.secure[Side::Client as usize] = true;
+            (self.secure[Side::Client as usize], self.mute) = (true, true);
             self.early = Some(Box::new(handshake));
             return actions.push(Action::Connect);
         }
@@ -273,7 +285,7 @@ impl Tls {
             actions.push(Action::Close);
             return core.end(at, By::Client, How::TlsFailed);
         }
-        self.secure[Side::Client as usize] = true;
+        (self.secure[Side::Client as usize], self.mute) = (true, true);
         let alike = self.secure == [true; 2] && !self.policy.strips() && !self.policy.strip_plus;
         if alike {
             self.intercept = None;
@@ -455,6 +467,16 @@ impl Tls {
 
     /// A side sends no more: what was kept of it goes on.
     fn closed(&mut self, core: &mut Core, at: Micros, side: Side, how: Close, actions: &mut Vec<Action>) {
+        let relaying = matches!(self.stage, Stage::Relaying);
+        if side == Side::Client && how != Close::Reset && !relaying {
+            self.left = Some(how);
+            return;
+        }
+        if side == Side::Client && self.mute && core.is_open() {
+            tell_mute(&mut core.observer, at, self.flaw);
+            // There was no time for the server to be heard.
+            core.in_clear = false;
+        }
         let edit = self.edit();
         let kept = match (&mut self.stage, side, &mut self.intercept) {
             (Stage::Asking { greeting, line }, Side::Server, _) => {
@@ -472,5 +494,10 @@ impl Tls {
             actions.push(Action::Send(side.other(), kept));
         }
         core.closed(at, side, how, actions);
+        if !relaying && !core.over {
+            // Nobody answers any more what was asked, and the client's turn comes at last.
+            tell_clear(&mut core.observer, at, Side::Client, &std::mem::take(&mut self.clear));
+            self.relay(core, at, actions);
+        }
     }
 }

@@ -20,6 +20,20 @@ pub(super) fn tell_taken(observer: &mut Observer, at: Micros, flaw: &str) {
     observer.note(at, Note::FLAW_TAKEN, format!("the client took a certificate that {flaw} (--tls-fail)"));
 }
 
+/// Notes that the client left behind its handshake, with what is wrong on purpose with the certificate. Some look at a
+/// certificate only then, and send no alert.
+pub(super) fn tell_mute(observer: &mut Observer, at: Micros, flaw: Option<&str>) {
+    let why = match flaw {
+        Some(flaw) => format!("as it should: --tls-fail showed it a certificate that {flaw}"),
+        None => {
+            "some do so where they do not trust a certificate: run `poptape ca` for how to make them trust poptape"
+                .to_owned()
+        }
+    };
+    let text = format!("the client closed the connection behind its handshake, without a word: {why}");
+    observer.note(at, "tls", text);
+}
+
 /// Notes octets in clear of a side, if there are any.
 pub(super) fn tell_clear(observer: &mut Observer, at: Micros, side: Side, octets: &[u8]) {
     if octets.is_empty() {

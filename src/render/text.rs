@@ -326,6 +326,10 @@ impl Text {
             How::Finished => format!("closed by {by}{after}"),
             How::Reset => format!("reset by {by}"),
             How::ConnectFailed => "ended: the upstream could not be connected".to_owned(),
+            // Many clients end so, and nothing is missing.
+            How::Truncated if self.quit && end.by == By::Client => {
+                format!("closed by {by}{after}, without close_notify")
+            }
             How::Truncated => format!("cut off by {by} in the middle of TLS, without close_notify"),
             How::TlsFailed => "ended: the TLS handshake failed".to_owned(),
             How::Cut => "still open where the capture ends".to_owned(),

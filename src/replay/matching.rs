@@ -1,7 +1,7 @@
 //! What of a recording may be used when: the same command, in the state in which it was recorded.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::revealed::{Marks, follow, number};
 use super::tape::{Taken, Taped, could_be_payload};
@@ -42,10 +42,35 @@ impl Depends {
     }
 }
 
+/// Which part of a recorded session an exchange belongs to, as TLS divides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// None: there was no TLS, or it was asked in clear alone.
+    Any,
+    /// It was asked in clear, and once more under TLS: what was answered holds before TLS only.
+    Before,
+    /// Under TLS.
+    Inside,
+}
+
+/// How a client's connection stands to TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cover {
+    /// There is none, and none to come.
+    Never,
+    /// The client may ask for it.
+    Offered,
+    /// It stands.
+    Stands,
+}
+
 /// Where a recorded exchange stood.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) depends: Depends,
+    pub(super) part: Part,
+    /// A client need not ask it: it was on the way to TLS.
+    pub(super) waived: bool,
     user: Option<String>,
     /// Of the marks at that time.
     print: Fingerprint,
@@ -84,6 +109,7 @@ impl Fingerprint {
 #[derive(Debug, Clone)]
 pub(super) struct Now<'a> {
     pub(super) state: State,
+    pub(super) cover: Cover,
     pub(super) user: Option<&'a str>,
     pub(super) marked: &'a [bool],
     /// The maildrop is the recorded one: nothing was deleted from it since.
@@ -111,11 +137,30 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn of(taped: &Taped) -> Self {
         let (mut marks, mut user, mut print) = (Marks::new(), None, Fingerprint::default());
+        let first = |taken: &&Taken| taken.state == State::Authorization;
+        let inside = || taped.exchanges.iter().filter(|taken| taken.tls);
+        let covered = inside().next().is_some();
+        let anew: HashSet<_> = inside().filter(first).map(|taken| key(&taken.command)).collect();
+        let mut under = false;
         let mut index = Self { places: Vec::new(), by_command: HashMap::new(), by_keyword: HashMap::new() };
         for (at, taken) in taped.exchanges.iter().enumerate() {
             let depends = Depends::of(taken);
             let marked = number(taken, 0).is_some_and(|n| marks.contains(&n));
-            index.places.push(Place { depends, user: user.clone(), print, marked });
+            if taken.tls && !std::mem::replace(&mut under, true) {
+                // The protocol begins anew (RFC 2595 section 4).
+                user = None;
+            }
+            let part = match taken.tls {
+                true => Part::Inside,
+                false if first(&taken) && anew.contains(&key(&taken.command)) => Part::Before,
+                false => Part::Any,
+            };
+            let waived = match taken.keyword() {
+                Keyword::Stls => true,
+                Keyword::Capa if covered && part == Part::Any => true,
+                _ => part == Part::Before,
+            };
+            index.places.push(Place { depends, part, waived, user: user.clone(), print, marked });
             index.by_command.entry(key(&taken.command)).or_default().push(at);
             index.by_keyword.entry(name(&taken.command)).or_default().push(at);
             if taken.keyword() == Keyword::User {
@@ -132,6 +177,11 @@ impl Index {
             }
         }
         index
+    }
+
+    /// For each exchange whether nobody waits for it.
+    pub(super) fn waived(&self) -> Vec<bool> {
+        self.places.iter().map(|place| place.waived).collect()
     }
 
     pub(super) fn place(&self, at: usize) -> &Place {
@@ -168,6 +218,9 @@ pub(super) fn secrets_agree(recorded: &Taken, line: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Obstacle {
     State,
+    /// What was recorded in clear was asked under TLS once more.
+    BeforeTls,
+    UnderTls,
     User,
     /// Something was deleted that was there when it was recorded.
     Maildrop,
@@ -189,6 +242,8 @@ impl Obstacle {
         let taken = &taped.exchanges[at];
         match self {
             Self::State => format!("recorded, but in the {} state", taken.state.name()),
+            Self::BeforeTls => "recorded, but before TLS".to_owned(),
+            Self::UnderTls => "recorded, but under TLS: STLS comes first".to_owned(),
             Self::User => match &place.user {
                 Some(user) => format!("recorded, but for the user {user}"),
                 None => "recorded, but without USER".to_owned(),
@@ -215,6 +270,11 @@ pub(super) fn obstacle(taped: &Taped, at: usize, place: &Place, now: &Now<'_>) -
     let taken = &taped.exchanges[at];
     if taken.state != now.state {
         return Some(Obstacle::State);
+    }
+    match (place.part, now.cover) {
+        (Part::Before, Cover::Never | Cover::Stands) => return Some(Obstacle::BeforeTls),
+        (Part::Inside, Cover::Offered) => return Some(Obstacle::UnderTls),
+        _ => {}
     }
     let of_maildrop =
         matches!(place.depends, Depends::Message(_) | Depends::Maildrop | Depends::Marks | Depends::History);

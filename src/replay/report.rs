@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::tape::Taken;
 use super::theatre::{Mode, Prepared};
+use crate::wire::Security;
 
 /// How many divergences of a session are kept; the rest is counted.
 const KEPT: usize = 100;
@@ -29,7 +30,8 @@ pub struct SessionReport {
     pub session: u32,
     /// The recording that it was served from; None: it came after the last, and the engine alone answered.
     pub recording: Option<String>,
-    /// How many exchanges the recording has.
+    /// How many exchanges the recording has, but for those on the way to TLS: STLS, and what was asked in clear before
+    /// it and may be asked, but need not be.
     pub recorded: usize,
     /// How many of them were used.
     pub used: usize,
@@ -124,15 +126,21 @@ pub(super) struct Page {
 
 impl Ledger {
     /// A new page for a session that is served from a recording; None: from none. Gives its place.
-    pub(super) fn open(&mut self, session: u32, prepared: Option<&Arc<Prepared>>) -> usize {
-        let used: Vec<bool> = prepared.map(|prepared| prepared.never_asked()).unwrap_or_default();
+    pub(super) fn open(
+        &mut self,
+        session: u32,
+        prepared: Option<&Arc<Prepared>>,
+        security: Security,
+    ) -> usize {
+        let used: Vec<bool> = prepared.map(|prepared| prepared.index.waived()).unwrap_or_default();
+        let left_out = prepared.into_iter().flat_map(|prepared| prepared.left_out.iter());
+        // Where there is TLS, STLS is announced as long as it can be used.
+        let lacks = |name: &&String| security == Security::Plain || !name.eq_ignore_ascii_case("STLS");
         self.pages.push(Page {
             report: SessionReport {
                 session,
                 recording: prepared.map(|prepared| prepared.taped.name.clone()),
-                left_out: prepared
-                    .map(|prepared| prepared.left_out.iter().cloned().collect())
-                    .unwrap_or_default(),
+                left_out: left_out.filter(lacks).cloned().collect(),
                 recorded: used.iter().filter(|&&used| !used).count(),
                 ..SessionReport::default()
             },
@@ -164,6 +172,9 @@ impl Ledger {
 impl Page {
     /// An exchange was used, for the first time or again.
     pub(super) fn used(&mut self, at: usize) {
+        if self.is_waived(at) {
+            return;
+        }
         match self.used.get_mut(at) {
             Some(used) if !*used => {
                 *used = true;
@@ -172,16 +183,21 @@ impl Page {
             _ => self.report.repeated += 1,
         }
     }
-}
 
-impl Page {
     /// An exchange was not used after all.
     pub(super) fn overruled(&mut self, at: usize, divergence: Divergence) {
-        if let Some(used) = self.used.get_mut(at) {
+        if !self.is_waived(at)
+            && let Some(used) = self.used.get_mut(at)
+        {
             self.report.used -= usize::from(std::mem::replace(used, false));
         }
         self.report.answered_by_engine += 1;
         self.report.diverged(divergence);
+    }
+
+    /// Whether nobody waits for an exchange, so that it does not count.
+    fn is_waived(&self, at: usize) -> bool {
+        self.prepared.as_ref().is_some_and(|prepared| prepared.index.place(at).waived)
     }
 }
 

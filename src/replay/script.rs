@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::matching::{Depends, Now, Obstacle, argument, is_same, obstacle, repeatable, secrets_agree};
+use super::matching::{
+    Cover, Depends, Now, Obstacle, argument, is_same, obstacle, repeatable, secrets_agree,
+};
 use super::report::{Candidate, Divergence, Exchange, Filler, Ledger, Page};
 use super::revealed::number;
 use super::tape::{Taken, shown};
@@ -15,7 +17,7 @@ use crate::engine::{Asked, Canned, Responder};
 use crate::maildrop::Maildrops;
 use crate::pop3::lines::split_ending;
 use crate::pop3::{Command, Keyword, State, Status};
-use crate::wire::{Close, Listing};
+use crate::wire::{Close, Listing, Security};
 
 /// How many near exchanges a divergence names.
 const CANDIDATES: usize = 3;
@@ -35,6 +37,10 @@ pub(super) struct Script {
     /// The session's page there.
     pub(super) page: usize,
     pub(super) used: Used,
+    /// How TLS comes to the connection.
+    pub(super) security: Security,
+    /// TLS stands.
+    pub(super) tls: bool,
     /// Whom USER named last.
     pub(super) user: Option<String>,
     /// Nothing was deleted from the recorded maildrop since.
@@ -67,7 +73,7 @@ pub(super) struct Left {
 
 impl Used {
     pub(super) fn new(prepared: &Prepared) -> Self {
-        let mut used = Self { each: prepared.never_asked(), ..Self::default() };
+        let mut used = Self { each: prepared.index.waived(), ..Self::default() };
         used.advance();
         used
     }
@@ -156,6 +162,21 @@ impl Script {
             .or(early.then_some(Obstacle::Later))
     }
 
+    /// How the connection stands to TLS.
+    fn cover(&self) -> Cover {
+        match self.security {
+            _ if self.tls => Cover::Stands,
+            Security::Stls => Cover::Offered,
+            _ => Cover::Never,
+        }
+    }
+
+    /// Whether a command is on the way to TLS: a client asks for the capabilities to find STLS, and again once TLS
+    /// stands (RFC 2595 section 4), whether or not the recorded one did.
+    fn is_on_the_way(&self, keyword: Keyword, state: State) -> bool {
+        self.security == Security::Stls && keyword == Keyword::Capa && state == State::Authorization
+    }
+
     /// A recorded answer as it is given now.
     fn canned(&self, taken: &Taken, last: bool) -> Canned {
         let delay = |at| self.timing.delay(at, taken.at);
@@ -171,12 +192,13 @@ impl Script {
     }
 
     fn exact(&mut self, line: &[u8], now: &Now<'_>) -> Option<Canned> {
-        if Command::parse(line).keyword == Keyword::Stls {
-            return None;
-        }
         let at = self.used.first_unused;
+        let covered = |at| {
+            let obstacle = obstacle(&self.prepared.taped, at, self.prepared.index.place(at), now);
+            !matches!(obstacle, Some(Obstacle::BeforeTls | Obstacle::UnderTls))
+        };
         let expected = self.prepared.taped.exchanges.get(at);
-        if let Some(taken) = expected.filter(|taken| is_same(taken, line)) {
+        if let Some(taken) = expected.filter(|taken| covered(at) && is_same(taken, line)) {
             if taken.gap.is_some() {
                 // It is as recorded that it was asked, and what was answered nobody knows.
                 self.note(|page| page.used(at));
@@ -197,8 +219,26 @@ impl Script {
             }
             return Some(self.play(at));
         }
+        // What need not be asked may be, and more than once.
+        let on_the_way = self.is_on_the_way(Command::parse(line).keyword, now.state);
+        let mut same = self.prepared.index.same(line).iter().take(REACH).copied();
+        let again = same.find(|&at| {
+            let free = on_the_way || self.prepared.index.place(at).waived;
+            free && self.used.each[at] && self.obstacle(at, line, now).is_none()
+        });
+        if let Some(at) = again {
+            return Some(self.play(at));
+        }
+        if on_the_way {
+            self.left = Some(Left { divergence: None, message: None });
+            return None;
+        }
+        let words = match expected {
+            None => "nothing more".to_owned(),
+            Some(_) if !covered(at) => "STLS".to_owned(),
+            Some(taken) => taken.shown(),
+        };
         let expected = expected.map(Exchange::of);
-        let words = expected.as_ref().map_or("nothing more".to_owned(), |exchange| exchange.command.clone());
         let words: String = words.chars().take(200).collect();
         let refusal = format!("-ERR off the recording: expected {words}\r\n");
         let candidates = self.find(line, now).err().unwrap_or_default();
@@ -217,7 +257,9 @@ impl Script {
         let before = self.used.take(at);
         self.note(|page| page.used(at));
         let last = self.used.first_unused == self.prepared.taped.exchanges.len();
-        self.canned(&self.prepared.taped.exchanges[at], last && !before)
+        let offering = self.prepared.offering.get(&at).filter(|_| self.cover() == Cover::Offered);
+        let taken = offering.unwrap_or(&self.prepared.taped.exchanges[at]);
+        self.canned(taken, last && !before)
     }
 }
 
@@ -239,6 +281,14 @@ impl Responder for Script {
     fn respond(&mut self, asked: &Asked<'_>) -> Option<Canned> {
         let line = split_ending(asked.line).0;
         self.played = None;
+        if asked.tls && !std::mem::replace(&mut self.tls, true) {
+            // The session begins anew (RFC 2595 section 4).
+            self.user = None;
+        }
+        if asked.keyword == Keyword::Stls && self.mode != Mode::Engine {
+            // TLS is the connection's, not the recording's: the engine answers, and nobody is off script.
+            return None;
+        }
         if asked.keyword == Keyword::User {
             self.user = argument(line);
         }
@@ -250,11 +300,11 @@ impl Responder for Script {
         }
         let (user, untouched) = (self.user.clone(), self.untouched);
         let Asked { state, marked, .. } = *asked;
-        let now = Now { state, user: user.as_deref(), marked, untouched, print: OnceCell::new() };
+        let cover = self.cover();
+        let now = Now { state, cover, user: user.as_deref(), marked, untouched, print: OnceCell::new() };
         let candidates = match self.mode {
             Mode::Exact => return self.exact(line, &now),
             Mode::Engine => Vec::new(),
-            Mode::Match if asked.keyword == Keyword::Stls => Vec::new(),
             Mode::Match => match self.find(line, &now) {
                 // The text of a recorded login tells of the maildrop as it was.
                 Ok(at) if untouched || !login => return Some(self.play(at)),
@@ -264,7 +314,8 @@ impl Responder for Script {
         };
         let divergence =
             Divergence { came: shown(line), expected: self.expected(), answered: "", candidates };
-        self.left = Some(Left { divergence: Some(divergence), message: message_asked(line) });
+        let divergence = Some(divergence).filter(|_| !self.is_on_the_way(asked.keyword, state));
+        self.left = Some(Left { divergence, message: message_asked(line) });
         None
     }
 
@@ -290,9 +341,12 @@ impl Responder for Script {
 
     fn overruled(&mut self, status: Status) {
         let Some(at) = self.played.take() else { return };
-        self.used.give_back(at);
+        if !self.prepared.index.place(at).waived {
+            self.used.give_back(at);
+        }
         let now = Now {
             state: State::Authorization,
+            cover: self.cover(),
             user: None,
             marked: &[],
             untouched: self.untouched,

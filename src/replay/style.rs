@@ -5,13 +5,17 @@ use super::revealed::{Marks, Revealed, follow, number};
 use super::tape::{Taken, Tape};
 use crate::engine::{Capabilities, Host, Personality, Policy, Profile, Say};
 use crate::pop3::lines::{split, split_ending};
-use crate::pop3::{Keyword, State, Status};
+use crate::pop3::{Command, Keyword, State, Status};
 
-/// What a policy can be taken from; each session with the maildrop that it reveals.
-pub(super) fn learn(tape: &Tape, revealed: &[Revealed], scram: bool) -> Policy {
+/// What a policy can be taken from; each session with the maildrop that it reveals. Gives that of a server that does not
+/// offer STLS, and of one that does.
+pub(super) fn learn(tape: &Tape, revealed: &[Revealed], scram: bool) -> [Policy; 2] {
     let mut policy = Policy { apop: false, ..base(tape) };
     policy.mechanisms.retain(|name| scram || !name.starts_with("SCRAM-"));
-    let mut learning = Learning { policy, user: None, scram };
+    // Whether there is STLS is for the listener to say.
+    policy.disabled.retain(|&disabled| disabled != Keyword::Stls);
+    let lists = Capabilities::default();
+    let mut learning = Learning { policy, lists, user: None, clear: false, scram };
     for (taped, revealed) in tape.sessions.iter().zip(revealed) {
         if let Some(greeting) = &taped.greeting {
             learning.greeting(greeting);
@@ -33,9 +37,12 @@ pub(super) fn learn(tape: &Tape, revealed: &[Revealed], scram: bool) -> Policy {
             learning.exchange(taken, &Facts { left, marked, size, all: sizes.len() as u64 });
         }
     }
-    let mut policy = learning.policy;
-    settle(&mut policy.capabilities);
-    policy
+    let Learning { policy, lists, clear, .. } = learning;
+    let usual = policy.capabilities.clone();
+    // Who took passwords in clear takes them beside STLS too.
+    let plaintext = policy.plaintext.or(clear.then_some(true));
+    let offering = Policy { capabilities: settled(&lists, &usual, true), plaintext, ..policy.clone() };
+    [Policy { capabilities: settled(&lists, &usual, false), ..policy }, offering]
 }
 
 /// What is known when an exchange is over.
@@ -68,23 +75,62 @@ fn base(tape: &Tape) -> Policy {
     profile.map(|profile| profile.policy).unwrap_or_default()
 }
 
-/// A list that was not seen is like the one that was.
-fn settle(lists: &mut Capabilities) {
-    if lists.after_login.is_none() {
-        lists.after_login.clone_from(&lists.before_login);
-    } else if lists.before_login.is_none() {
-        lists.before_login.clone_from(&lists.after_login);
+/// The lists of a server: as they were recorded, else as they are usual, else one that was not seen is like the one that
+/// was. Under TLS, and where there is none and none to come, what was recorded under TLS counts more.
+fn settled(seen: &Capabilities, usual: &Capabilities, stls: bool) -> Capabilities {
+    type List = Option<Vec<String>>;
+    let known = |first: &List, second: &List, usual: &List| {
+        [first, second, usual].into_iter().find(|list| list.is_some()).cloned().flatten()
+    };
+    let alike = |before: List, after: List| (before.clone().or(after.clone()), after.or(before));
+    let under = alike(
+        known(&seen.before_login_tls, &seen.before_login, &usual.before_login),
+        known(&seen.after_login_tls, &seen.after_login, &usual.after_login),
+    );
+    let (mut before_login, after_login) = if stls {
+        alike(
+            known(&seen.before_login, &seen.before_login_tls.as_deref().map(in_clear), &usual.before_login),
+            known(&seen.after_login, &seen.after_login_tls, &usual.after_login),
+        )
+    } else {
+        under.clone()
+    };
+    if let (true, Some(lines)) = (stls, &mut before_login) {
+        lines.push("STLS".to_owned());
     }
+    Capabilities { before_login, after_login, before_login_tls: under.0, after_login_tls: under.1 }
 }
 
-/// The lines of a CAPA list that hold without TLS, and of which the engine can keep the word. `scram`: whether it
-/// knows a password to offer SCRAM with.
-pub(super) fn tenable(lines: Vec<String>, scram: bool) -> Vec<String> {
+/// What of a list that was seen under TLS is to be had before it: no way to send a password as it is.
+fn in_clear(lines: &[String]) -> Vec<String> {
+    let kept = lines.iter().filter_map(|line| {
+        let (tag, names) = line.split_once(' ').unwrap_or((line, ""));
+        match tag.to_ascii_uppercase().as_str() {
+            "USER" => None,
+            "SASL" => {
+                let names: Vec<_> = names.split(' ').filter(|name| !is_plaintext(name)).collect();
+                (!names.is_empty()).then(|| format!("{tag} {}", names.join(" ")))
+            }
+            _ => Some(line.clone()),
+        }
+    });
+    kept.collect()
+}
+
+/// Whether a mechanism sends what it is to prove (RFC 5034 section 4).
+fn is_plaintext(mechanism: &str) -> bool {
+    ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"].iter().any(|name| name.eq_ignore_ascii_case(mechanism))
+}
+
+/// The lines of a CAPA list of which the engine can keep the word. `scram`: whether it knows a password to offer SCRAM
+/// with; `stls`: whether STLS is offered, which it is then, once, wherever the list had it.
+pub(super) fn tenable(lines: Vec<String>, scram: bool, stls: bool) -> Vec<String> {
+    let mut missing = stls;
     let kept = lines.into_iter().filter_map(|line| {
         let mut words = line.split(' ');
         let tag = words.next().unwrap_or_default();
         if tag.eq_ignore_ascii_case("STLS") {
-            return None;
+            return std::mem::take(&mut missing).then_some(line);
         }
         if !tag.eq_ignore_ascii_case("SASL") {
             return Some(line);
@@ -92,12 +138,14 @@ pub(super) fn tenable(lines: Vec<String>, scram: bool) -> Vec<String> {
         let names: Vec<_> = words.filter(|name| can(name, scram)).collect();
         (!names.is_empty()).then(|| format!("{tag} {}", names.join(" ")))
     });
-    kept.collect()
+    let mut kept: Vec<_> = kept.collect();
+    kept.extend(missing.then(|| "STLS".to_owned()));
+    kept
 }
 
 fn can(mechanism: &str, scram: bool) -> bool {
-    let known = ["CRAM-MD5", "PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
-    known.iter().any(|name| name.eq_ignore_ascii_case(mechanism))
+    is_plaintext(mechanism)
+        || mechanism.eq_ignore_ascii_case("CRAM-MD5")
         || scram && ["SCRAM-SHA-1", "SCRAM-SHA-256"].iter().any(|name| name.eq_ignore_ascii_case(mechanism))
 }
 
@@ -109,7 +157,11 @@ pub(super) fn capabilities(taken: &Taken) -> Vec<String> {
 
 struct Learning {
     policy: Policy,
+    /// The capability lists that were seen, without STLS.
+    lists: Capabilities,
     user: Option<String>,
+    /// A password or token was taken in clear.
+    clear: bool,
     scram: bool,
 }
 
@@ -146,6 +198,16 @@ impl Learning {
             self.capa(taken, status);
             return;
         }
+        let plaintext = match keyword {
+            Keyword::Pass => true,
+            Keyword::Auth => {
+                let command = Command::parse(&taken.command);
+                let name = command.words().next().and_then(|name| std::str::from_utf8(name).ok());
+                name.is_some_and(is_plaintext)
+            }
+            _ => false,
+        };
+        self.clear |= plaintext && status == Status::Ok && !taken.tls;
         let n = number(taken, 0).map(|n| n as u64);
         let before = taken.state == State::Authorization;
         let beyond = n.is_some_and(|n| n > facts.all);
@@ -154,6 +216,7 @@ impl Learning {
         let say = match (status, keyword) {
             (Status::Ok, Keyword::User) => Say::User,
             (Status::Ok, Keyword::Pass | Keyword::Apop | Keyword::Auth) => Say::LoggedIn,
+            (Status::Ok, Keyword::Stls) => Say::Stls,
             (Status::Err, Keyword::Pass | Keyword::Apop) if before && self.user.is_some() => {
                 Say::BadCredentials
             }
@@ -203,7 +266,7 @@ impl Learning {
             }
             return;
         }
-        let lines = tenable(capabilities(taken), self.scram);
+        let lines = tenable(capabilities(taken), self.scram, false);
         let offered = lines.iter().find_map(|line| line.strip_prefix("SASL ")).unwrap_or_default();
         for name in offered.split(' ').filter(|name| !name.is_empty()) {
             if !self.policy.mechanisms.iter().any(|known| known.eq_ignore_ascii_case(name)) {
@@ -212,11 +275,12 @@ impl Learning {
             self.policy.disabled.retain(|&disabled| disabled != Keyword::Auth);
         }
         self.set(Say::Capa, &escape(&taken.text()));
-        let lists = &mut self.policy.capabilities;
-        let list = if taken.state == State::Authorization {
-            &mut lists.before_login
-        } else {
-            &mut lists.after_login
+        let lists = &mut self.lists;
+        let list = match (taken.state == State::Authorization, taken.tls) {
+            (true, false) => &mut lists.before_login,
+            (false, false) => &mut lists.after_login,
+            (true, true) => &mut lists.before_login_tls,
+            (false, true) => &mut lists.after_login_tls,
         };
         list.get_or_insert(lines);
     }
@@ -290,8 +354,16 @@ mod tests {
     fn what_cannot_be_kept_is_not_announced() {
         let lines = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>();
         let list = lines(&["TOP", "STLS", "SASL PLAIN SCRAM-SHA-1 GSSAPI SCRAM-SHA-1-PLUS", "UIDL"]);
-        assert_eq!(tenable(list.clone(), false), lines(&["TOP", "SASL PLAIN", "UIDL"]));
-        assert_eq!(tenable(list, true), lines(&["TOP", "SASL PLAIN SCRAM-SHA-1", "UIDL"]));
-        assert_eq!(tenable(lines(&["SASL NTLM"]), false), lines(&[]));
+        assert_eq!(tenable(list.clone(), false, false), lines(&["TOP", "SASL PLAIN", "UIDL"]));
+        assert_eq!(tenable(list.clone(), true, false), lines(&["TOP", "SASL PLAIN SCRAM-SHA-1", "UIDL"]));
+        assert_eq!(tenable(list, false, true), lines(&["TOP", "STLS", "SASL PLAIN", "UIDL"]));
+        assert_eq!(tenable(lines(&["SASL NTLM"]), false, false), lines(&[]));
+    }
+
+    #[test]
+    fn stls_is_announced_once_wherever_it_was() {
+        let lines = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>();
+        assert_eq!(tenable(lines(&["STLS", "stls", "TOP"]), false, true), lines(&["STLS", "TOP"]));
+        assert_eq!(tenable(lines(&["TOP"]), false, true), lines(&["TOP", "STLS"]));
     }
 }

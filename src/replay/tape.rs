@@ -52,6 +52,8 @@ pub struct Taken {
     pub status: Option<Status>,
     /// The state before it.
     pub state: State,
+    /// It was recorded under TLS.
+    pub tls: bool,
     /// When the command came.
     pub at: Micros,
     /// The answer's octets in the pieces in which they came, each with its time. Of a SASL exchange only the
@@ -144,6 +146,7 @@ impl Taken {
             challenged: false,
             status: None,
             state: State::Authorization,
+            tls: false,
             at: 0,
             pieces: Vec::new(),
             body: None,
@@ -230,8 +233,8 @@ struct Taking {
     unseen: HashSet<u32>,
     /// The greeting has come.
     greeted: bool,
-    /// How many exchanges came before TLS.
-    inside: Option<usize>,
+    /// What comes is under TLS.
+    tls: bool,
     /// When the last arrival of the server's octets was.
     arrival: Micros,
     closed: Option<(Micros, Close)>,
@@ -245,7 +248,7 @@ impl Taking {
             responses: HashSet::new(),
             unseen: HashSet::new(),
             greeted: false,
-            inside: None,
+            tls: false,
             arrival: 0,
             closed: None,
         }
@@ -259,7 +262,7 @@ impl Taking {
             }
             Entry::Tls(tls) if tls.begins_anew() && tls.readable => {
                 self.settle();
-                self.inside = Some(self.taped.exchanges.len());
+                self.tls = true;
             }
             Entry::Ended(end) if end.how == How::ConnectFailed => self.taped.failed = true,
             Entry::Ended(end)
@@ -278,7 +281,7 @@ impl Taking {
                 if *request == Request::SaslResponse {
                     self.responses.insert(*n);
                 }
-                self.open.push_back(Taken::new(*n, line));
+                self.open.push_back(Taken { tls: self.tls, ..Taken::new(*n, line) });
             }
             // A line so long is compared by its first 64 KiB.
             Event::RequestMore { .. }
@@ -417,18 +420,6 @@ impl Taking {
         for taken in std::mem::take(&mut self.open) {
             self.place(taken);
         }
-        self.once();
         self.taped
-    }
-
-    /// What was asked in clear and inside of TLS again is asked once where there is no TLS: the capabilities.
-    fn once(&mut self) {
-        let Some(inside) = self.inside else { return };
-        let again = |taken: &Taken| taken.keyword() == Keyword::Capa && taken.state == State::Authorization;
-        let (before, after) = self.taped.exchanges.split_at(inside);
-        if after.iter().any(again) {
-            let kept = before.iter().filter(|taken| !again(taken)).chain(after).cloned().collect();
-            self.taped.exchanges = kept;
-        }
     }
 }

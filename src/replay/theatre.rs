@@ -1,11 +1,11 @@
 //! Which recorded session is served next, and what the next session is made from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::matching::Index;
+use super::matching::{Index, Part};
 use super::report::{Ledger, Report};
 use super::revealed::{Ids, Revealed};
 use super::script::{Script, Used};
@@ -13,8 +13,8 @@ use super::style::{capabilities, learn, tenable};
 use super::tape::{Taken, Tape, Taped};
 use crate::engine::{Accounts, Asked, Canned, Password, Responder, Scene, Server};
 use crate::maildrop::{Maildrops, Source, Store};
-use crate::pop3::{Keyword, Status, secret::Secret};
-use crate::wire::{Close, Listing, Micros};
+use crate::pop3::{Keyword, State, Status, secret::Secret};
+use crate::wire::{Close, Listing, Micros, Security};
 
 /// How closely a client is held to the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,14 +97,35 @@ pub(super) struct Prepared {
     pub(super) taped: Taped,
     pub(super) index: Index,
     pub(super) revealed: Revealed,
+    /// Capability lists as they are where STLS can be used, by the place of their exchange.
+    pub(super) offering: BTreeMap<usize, Taken>,
     /// What a capability list announced and is left out, since it cannot be kept.
     pub(super) left_out: BTreeSet<String>,
 }
 
 impl Prepared {
-    /// For each exchange whether nobody waits for it: STLS is hidden and refused without TLS.
-    pub(super) fn never_asked(&self) -> Vec<bool> {
-        self.taped.exchanges.iter().map(|taken| taken.keyword() == Keyword::Stls).collect()
+    /// `scram`: whether SCRAM can be offered.
+    fn new(mut taped: Taped, revealed: Revealed, scram: bool) -> Self {
+        let index = Index::of(&taped);
+        let (mut offering, mut left_out) = (BTreeMap::new(), BTreeSet::new());
+        for (at, taken) in taped.exchanges.iter_mut().enumerate() {
+            if taken.keyword() != Keyword::Capa || taken.status != Some(Status::Ok) {
+                continue;
+            }
+            let (told, part) = (capabilities(taken), index.place(at).part);
+            if taken.state == State::Authorization && part != Part::Inside {
+                offering.insert(at, relisted(taken, &told, &tenable(told.clone(), scram, true)));
+            }
+            let kept = tenable(told.clone(), scram, false);
+            if part != Part::Before {
+                let words = |lines: &[String]| -> BTreeSet<_> {
+                    lines.iter().flat_map(|line| line.split(' ')).map(str::to_owned).collect()
+                };
+                left_out.extend(words(&told).difference(&words(&kept)).cloned());
+            }
+            *taken = relisted(taken, &told, &kept);
+        }
+        Self { taped, index, revealed, offering, left_out }
     }
 }
 
@@ -113,7 +134,8 @@ impl Prepared {
 pub struct Replay {
     options: Options,
     sessions: Vec<Arc<Prepared>>,
-    server: Arc<Server>,
+    /// The server where STLS is not offered, and where it is.
+    servers: [Arc<Server>; 2],
     maildrops: Maildrops,
     ledger: Arc<Mutex<Ledger>>,
     /// How many sessions were served.
@@ -127,18 +149,14 @@ impl Replay {
         let ids = Ids::of(&tape.sessions);
         let revealed = tape.sessions.iter().enumerate().map(|(turn, taped)| Revealed::of(turn, taped, &ids));
         let revealed: Vec<_> = revealed.collect();
-        let policy = learn(&tape, &revealed, scram);
-        let accounts = accounts(&tape, &options.users);
-        let prepare = |(mut taped, revealed): (Taped, Revealed)| {
-            let mut left_out = BTreeSet::new();
-            taped.exchanges.iter_mut().for_each(|taken| without_tls(taken, scram, &mut left_out));
-            Arc::new(Prepared { index: Index::of(&taped), taped, revealed, left_out })
-        };
+        let servers = learn(&tape, &revealed, scram)
+            .map(|policy| Arc::new(Server { policy, accounts: accounts(&tape, &options.users) }));
+        let prepare = |(taped, revealed)| Arc::new(Prepared::new(taped, revealed, scram));
         let sessions: Vec<_> = tape.sessions.into_iter().zip(revealed).map(prepare).collect();
         Self {
             options,
             sessions,
-            server: Arc::new(Server { policy, accounts }),
+            servers,
             maildrops: Maildrops::new(Vec::new()).locking(false),
             ledger: Arc::default(),
             served: Mutex::default(),
@@ -160,8 +178,8 @@ impl Replay {
         *self.served.lock().unwrap_or_else(PoisonError::into_inner) >= self.sessions.len()
     }
 
-    /// The next session.
-    pub fn scene(&self) -> Scene {
+    /// The next session, on a connection to which TLS comes so.
+    pub fn scene(&self, security: Security) -> Scene {
         let turn = {
             let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
             *served += 1;
@@ -172,14 +190,14 @@ impl Replay {
         let place = match self.options.after_last {
             _ if within => Some(turn),
             // Only what was recorded, in the recorded order: nobody comes after it.
-            AfterLast::Engine if self.options.mode == Mode::Exact => return self.refusal(turn),
+            AfterLast::Engine if self.options.mode == Mode::Exact => return self.refusal(turn, security),
             AfterLast::Repeat if count > 0 => {
                 if turn % count == 0 {
                     self.maildrops.restore();
                 }
                 Some(turn % count)
             }
-            AfterLast::Refuse => return self.refusal(turn),
+            AfterLast::Refuse => return self.refusal(turn, security),
             AfterLast::Engine | AfterLast::Repeat => None,
         };
         // What recorded sessions deleted themselves is not there any more in those that were recorded after them. One
@@ -198,22 +216,24 @@ impl Replay {
         let script = prepared.map(|prepared| {
             // After the last one the engine answers alone, but in its words.
             let mode = if place.is_some() { self.options.mode } else { Mode::Engine };
-            Box::new(self.script(turn, mode, place.is_some(), prepared, maildrops)) as Box<dyn Responder>
+            let page = self.enter(turn, place.is_some().then_some(&prepared), security);
+            Box::new(self.script(page, mode, prepared, maildrops, security)) as Box<dyn Responder>
         });
-        Scene { server: Arc::clone(&self.server), source, script }
+        Scene { server: self.server(security), source, script }
     }
 
     fn script(
         &self,
-        turn: usize,
+        page: usize,
         mode: Mode,
-        within: bool,
         prepared: Arc<Prepared>,
         maildrops: Maildrops,
+        security: Security,
     ) -> Script {
-        let page = self.enter(turn, within.then_some(&prepared));
         Script {
             used: Used::new(&prepared),
+            security,
+            tls: security == Security::Implicit,
             prepared,
             mode,
             timing: self.options.timing,
@@ -229,20 +249,24 @@ impl Replay {
     }
 
     /// Opens a session's page in the ledger.
-    fn enter(&self, turn: usize, prepared: Option<&Arc<Prepared>>) -> usize {
+    fn enter(&self, turn: usize, prepared: Option<&Arc<Prepared>>, security: Security) -> usize {
         let session = u32::try_from(turn + 1).unwrap_or(u32::MAX);
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).open(session, prepared)
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).open(session, prepared, security)
     }
 
-    fn refusal(&self, turn: usize) -> Scene {
-        let page = self.enter(turn, None);
+    fn server(&self, security: Security) -> Arc<Server> {
+        Arc::clone(&self.servers[usize::from(security == Security::Stls)])
+    }
+
+    fn refusal(&self, turn: usize, security: Security) -> Scene {
+        let page = self.enter(turn, None, security);
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(page) = ledger.page(page) {
             page.report.refused = true;
         }
         drop(ledger);
         let source: Arc<dyn Source> = Arc::new(self.maildrops.clone());
-        Scene { server: Arc::clone(&self.server), source, script: Some(Box::new(Refusing)) }
+        Scene { server: self.server(security), source, script: Some(Box::new(Refusing)) }
     }
 
     /// What the replay came to so far.
@@ -281,25 +305,19 @@ fn accounts(tape: &Tape, users: &[(String, Secret)]) -> Accounts {
     accounts
 }
 
-/// A recorded capability list as it is true here.
-fn without_tls(taken: &mut Taken, scram: bool, left_out: &mut BTreeSet<String>) {
-    if taken.keyword() != Keyword::Capa || taken.status != Some(Status::Ok) {
-        return;
+/// A recorded capability list that told `told`, with these lines.
+fn relisted(taken: &Taken, told: &[String], lines: &[String]) -> Taken {
+    let mut taken = taken.clone();
+    if lines == told {
+        return taken;
     }
-    let before = capabilities(taken);
-    let after = tenable(before.clone(), scram);
-    if after == before {
-        return;
-    }
-    let words = |lines: &[String]| lines.iter().flat_map(|line| line.split(' ')).map(str::to_owned).collect();
-    let (had, has): (BTreeSet<String>, BTreeSet<String>) = (words(&before), words(&after));
-    left_out.extend(had.difference(&has).cloned());
     let at = taken.pieces.last().map_or(taken.at, |&(at, _)| at);
     let text = taken.text();
     let status = if text.is_empty() { "+OK\r\n".to_owned() } else { format!("+OK {text}\r\n") };
-    let body: String = after.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect();
+    let body: String = lines.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect();
     taken.body = Some((status.len(), body.len()));
     taken.pieces = vec![(at, Bytes::from(format!("{status}{body}.\r\n")))];
+    taken
 }
 
 /// Sends the client away.

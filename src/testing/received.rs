@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::pop3::dissect::Request;
 use crate::pop3::{Command, Event, Keyword, Status};
 use crate::recording::Entry;
+use crate::wire::Tls;
 
 /// A command that was received. Secrets are masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +111,7 @@ pub(super) struct Log(Arc<Mutex<Lines>>);
 #[derive(Debug, Default)]
 struct Lines {
     received: Vec<Received>,
+    handshakes: Vec<Tls>,
     /// Where the commands are that wait for their answer, by session and exchange.
     open: HashMap<(u32, u32), usize>,
 }
@@ -130,8 +132,13 @@ impl Log {
                     lines.received[at].status = outcome.status;
                 }
             }
+            Entry::Tls(tls) => lines.handshakes.push((**tls).clone()),
             _ => {}
         }
+    }
+
+    pub(super) fn handshakes(&self) -> Vec<Tls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).handshakes.clone()
     }
 
     pub(super) fn received(&self) -> Vec<Received> {

@@ -1,187 +1,34 @@
-//! The mock server: what it is made from, and the thread it runs on.
+//! A mock server at work: the thread it runs on, and what a test may ask it.
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
+use super::builder::{Builder, Cast, Messages, Play, StartError};
+use super::keys::Keys;
 use super::received::{Log, Received, Times};
-use crate::engine::{Accounts, Password, Policy, Scene, Server};
-use crate::maildrop::mbox::Quoting;
-use crate::maildrop::sources::{self, Opened, SourceError};
-use crate::maildrop::{Maildrops, Memory, Message, Source, load};
+use crate::engine::Password;
 use crate::net::listen::{Accepted, Listener, Until, serve};
 use crate::net::server::House;
 use crate::pop3::Secrets;
 use crate::pop3::secret::Secret;
-use crate::recording::format::Reading;
-use crate::replay::tape::TapeError;
-use crate::replay::{AfterLast, Mode, Options, Replay, Report, Tape, Timing};
-use crate::wire::Security;
-
-/// What a mock server can serve.
-#[derive(Debug)]
-pub enum Messages {
-    /// Maildrops, with the settings that they have.
-    Maildrops(Maildrops),
-    /// What is at a path: a Maildir, an mbox, `.eml` files.
-    At(PathBuf),
-}
-
-impl From<Maildrops> for Messages {
-    fn from(maildrops: Maildrops) -> Self {
-        Self::Maildrops(maildrops)
-    }
-}
-
-impl From<Memory> for Messages {
-    fn from(memory: Memory) -> Self {
-        Self::Maildrops(Maildrops::new(vec![Arc::new(memory)]))
-    }
-}
-
-impl From<Vec<Message>> for Messages {
-    fn from(messages: Vec<Message>) -> Self {
-        Memory::new(messages).into()
-    }
-}
-
-impl From<&Path> for Messages {
-    fn from(path: &Path) -> Self {
-        Self::At(path.to_owned())
-    }
-}
-
-impl From<&str> for Messages {
-    fn from(path: &str) -> Self {
-        Path::new(path).into()
-    }
-}
-
-impl<const N: usize> From<[&str; N]> for Messages {
-    fn from(messages: [&str; N]) -> Self {
-        load(messages.map(str::to_owned)).into()
-    }
-}
-
-/// Why a mock server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A recording cannot be replayed.
-    #[error(transparent)]
-    Tape(#[from] TapeError),
-    /// Messages cannot be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// No port, or no thread.
-    #[error("cannot start the mock server: {0}")]
-    Io(#[from] io::Error),
-}
-
-/// A mock server that is not running yet.
-#[derive(Debug)]
-pub struct Builder {
-    play: Play,
-    policy: Policy,
-    users: Vec<(String, Secret)>,
-    options: Options,
-}
-
-#[derive(Debug)]
-enum Play {
-    Replay(PathBuf),
-    Serve(Messages),
-}
-
-impl Builder {
-    fn new(play: Play) -> Self {
-        Self { play, policy: Policy::default(), users: Vec::new(), options: Options::default() }
-    }
-
-    /// A user who may log in. Without one everybody may, with any password.
-    pub fn user(mut self, name: impl Into<String>, password: impl Into<Vec<u8>>) -> Self {
-        self.users.push((name.into(), Secret::new(password)));
-        self
-    }
-
-    /// What the server is to be; a replay has the recorded server's ways.
-    pub fn policy(self, policy: Policy) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// How closely clients are held to a recording.
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.options.mode = mode;
-        self
-    }
-
-    /// When recorded answers are sent.
-    pub fn timing(mut self, timing: Timing) -> Self {
-        self.options.timing = timing;
-        self
-    }
-
-    /// What comes after the last recorded session.
-    pub fn after_last(mut self, after_last: AfterLast) -> Self {
-        self.options.after_last = after_last;
-        self
-    }
-
-    /// Starts it: when this returns it can be connected to.
-    pub fn start(self) -> Result<MockServer, StartError> {
-        let cast = match self.play {
-            Play::Replay(path) => {
-                let (tape, _) = Tape::open([path], &Reading::default())?;
-                let options = Options { users: self.users, ..self.options };
-                Cast::Replay(Arc::new(Replay::new(tape, options)))
-            }
-            Play::Serve(messages) => {
-                let accounts = if self.users.is_empty() { Accounts::any() } else { Accounts::default() };
-                for (name, password) in self.users {
-                    accounts.add(name, Password::Is(password));
-                }
-                let maildrops = match messages {
-                    Messages::Maildrops(maildrops) => maildrops,
-                    Messages::At(path) => match sources::open(&path, Quoting::default())? {
-                        Opened::Common(stores) => Maildrops::new(stores),
-                        Opened::Own(users) => Maildrops::with_own(Vec::new(), users),
-                    },
-                };
-                let server = Arc::new(Server { policy: self.policy, accounts });
-                Cast::Serve { server, source: Arc::new(maildrops) }
-            }
-        };
-        MockServer::start(cast)
-    }
-}
-
-/// What sessions are made from.
-#[derive(Debug, Clone)]
-enum Cast {
-    Replay(Arc<Replay>),
-    Serve { server: Arc<Server>, source: Arc<dyn Source> },
-}
-
-impl Cast {
-    fn scene(&self) -> Scene {
-        match self {
-            Self::Replay(replay) => replay.scene(),
-            Self::Serve { server, source } => {
-                Scene { server: Arc::clone(server), source: Arc::clone(source), script: None }
-            }
-        }
-    }
-}
+use crate::replay::Report;
+use crate::wire::{Security, Tls};
 
 /// A running POP3 server. See the [module](super).
 #[derive(Debug)]
 pub struct MockServer {
     address: SocketAddr,
+    url: String,
     cast: Cast,
+    keys: Keys,
     log: Log,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -208,10 +55,11 @@ impl MockServer {
         Builder::new(Play::Serve(messages.into()))
     }
 
-    fn start(cast: Cast) -> Result<Self, StartError> {
+    pub(super) fn start(cast: Cast, security: Security, keys: Keys) -> Result<Self, StartError> {
         let (stop, stopped) = watch::channel(false);
         let (ready, is_ready) = sync_channel(1);
         let log = Log::default();
+        let house = House::new(GENERATOR, Secrets::Redact, Some(Arc::clone(&keys.acceptor)));
         let sessions = (cast.clone(), log.clone());
         let thread = std::thread::Builder::new().name("poptape mock".to_owned()).spawn(move || {
             let (cast, log) = sessions;
@@ -220,10 +68,11 @@ impl MockServer {
                 // Whoever waits to hear of it has heard the end of the channel.
                 Err(error) => return drop(ready.send(Err(error))),
             };
-            runtime.block_on(run(cast, log, stopped, ready));
+            runtime.block_on(run(cast, log, security, house, stopped, ready));
         })?;
         let heard = is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("its thread ended")));
-        Ok(Self { address: heard?, cast, log, stop, thread: Some(thread) })
+        let (address, url) = heard?;
+        Ok(Self { address, url, cast, keys, log, stop, thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -231,9 +80,25 @@ impl MockServer {
         self.address
     }
 
-    /// The same as a URL: `pop3://127.0.0.1:PORT`.
+    /// The same as a URL: `pop3://127.0.0.1:PORT`, `pop3s://127.0.0.1:PORT` where TLS comes first.
     pub fn url(&self) -> String {
-        format!("pop3://{}", self.address)
+        self.url.clone()
+    }
+
+    /// The certificate that a client has to trust to get TLS from this server, as PEM. Each server has an authority of
+    /// its own, one without TLS too, and it is gone with the server.
+    pub fn ca_pem(&self) -> String {
+        self.keys.authority.pem()
+    }
+
+    /// The same as DER.
+    pub fn ca_der(&self) -> CertificateDer<'static> {
+        self.keys.authority.der().clone()
+    }
+
+    /// A client that trusts this server and nobody else.
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.keys.client)
     }
 
     /// Adds a user who may log in from now on; without effect on a replay.
@@ -246,6 +111,12 @@ impl MockServer {
     /// The commands received so far, of all sessions, in the order in which they came.
     pub fn received(&self) -> Vec<Received> {
         self.log.received()
+    }
+
+    /// What came of the TLS handshakes so far, of all sessions, in the order in which they ended: the name that the client
+    /// asked for, the version, why it failed.
+    pub fn handshakes(&self) -> Vec<Tls> {
+        self.log.handshakes()
     }
 
     /// Asserts how often a command was received: `"DELE"` is any DELE, `"DELE 1"` that one alone.
@@ -281,6 +152,9 @@ impl MockServer {
     }
 }
 
+/// What recordings would name as their maker.
+const GENERATOR: &str = concat!("poptape ", env!("CARGO_PKG_VERSION"));
+
 impl Drop for MockServer {
     /// Ends every session at once, and the thread.
     fn drop(&mut self) {
@@ -295,22 +169,24 @@ impl Drop for MockServer {
 async fn run(
     cast: Cast,
     log: Log,
+    security: Security,
+    house: House,
     stopped: watch::Receiver<bool>,
-    ready: SyncSender<io::Result<SocketAddr>>,
+    ready: SyncSender<io::Result<(SocketAddr, String)>>,
 ) {
-    let listener = match Listener::bind(([127, 0, 0, 1], 0).into(), Security::Plain).await {
+    let listener = match Listener::bind(([127, 0, 0, 1], 0).into(), security).await {
         Ok(listener) => listener,
         Err(error) => return drop(ready.send(Err(error))),
     };
-    if ready.send(Ok(listener.address)).is_err() {
+    if ready.send(Ok((listener.address, listener.url()))).is_err() {
         return;
     }
-    let house = Arc::new(House::new(concat!("poptape ", env!("CARGO_PKG_VERSION")), Secrets::Redact, None));
+    let house = Arc::new(house);
     let stop = stopped.clone();
     let session = move |accepted: Accepted| {
         let (log, number) = (log.clone(), accepted.number);
         let tap = Box::new(move |entry: &_| log.take(number, entry));
-        Arc::clone(&house).tapped_session(cast.scene(), accepted, stop.clone(), tap)
+        Arc::clone(&house).tapped_session(cast.scene(accepted.security), accepted, stop.clone(), tap)
     };
     // Trouble with accepting shows in the test that connects.
     let until = Until { limit: None, closing: stopped.clone(), stop: stopped };

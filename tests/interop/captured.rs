@@ -15,19 +15,20 @@ use super::servers::{Kind, Server};
 use crate::support::{Proxy, eventually, jsonl, run, text};
 
 /// tcpdump at work.
-struct Tcpdump {
+pub struct Tcpdump {
     child: Child,
     file: PathBuf,
 }
 
 impl Tcpdump {
-    /// What passes to and from a server, on loopback.
-    fn start(server: SocketAddr, file: PathBuf) -> Self {
+    /// What passes to and from servers, on loopback.
+    pub fn start(servers: &[SocketAddr], file: PathBuf) -> Self {
+        let ports: Vec<String> = servers.iter().map(|server| format!("tcp port {}", server.port())).collect();
         // Without a buffer: a test ends sooner than tcpdump looks into it.
         let mut child = program("tcpdump")
             .args(["-i", "lo", "--immediate-mode", "-U", "-Z", "root", "-w"])
             .arg(&file)
-            .args(["tcp", "port", &server.port().to_string()])
+            .arg(ports.join(" or "))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -42,11 +43,14 @@ impl Tcpdump {
         Self { child, file }
     }
 
-    /// The capture, once it holds the end of so many sessions.
-    fn capture(mut self, sessions: usize) -> PathBuf {
+    /// The capture, once it holds the end of so many sessions, as `show` finds with further arguments.
+    pub fn capture(mut self, sessions: usize, arguments: &[&str]) -> PathBuf {
         eventually("tcpdump has seen every session to its end", || {
-            let shown = text(&run(&["show", &self.file.display().to_string()]).stdout);
-            shown.lines().filter(|line| line.contains(" closed by ")).count() == sessions
+            let file = self.file.display().to_string();
+            let shown = text(&run(&[&["show", &file], arguments].concat()).stdout);
+            let ends =
+                shown.lines().filter(|line| line.contains(" octets up, ") && !line.contains("still open"));
+            ends.count() == sessions
         });
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
@@ -64,7 +68,7 @@ impl Drop for Tcpdump {
 }
 
 /// Exchanges without their times, which are another's.
-fn exchanges(recording: &Path) -> Vec<Value> {
+pub fn exchanges(recording: &Path) -> Vec<Value> {
     let mut all = jsonl(recording);
     for exchange in &mut all {
         let members = exchange.as_object_mut().unwrap();
@@ -99,9 +103,9 @@ fn a_capture_of_fetchmail_says_what_the_recording_says() {
 fn check(client: Client) {
     let server = Server::start(Kind::Dovecot, CORPUS);
     let folder = TempDir::new().unwrap();
-    let tcpdump = Tcpdump::start(server.addr, folder.path().join("seen.pcap"));
+    let tcpdump = Tcpdump::start(&[server.addr], folder.path().join("seen.pcap"));
     let proxy = Proxy::start(server.addr, &["--quiet", "--format", "json", "--format", "pcapng"]);
-    let account = Account { addr: proxy.address, user: &server.user, password: &server.password };
+    let account = Account::new(proxy.address, &server.user, &server.password);
     let home = TempDir::new().unwrap();
     let fetched = clients::fetch(client, account, false, home.path());
     assert!(fetched.ok, "{client:?}: {}\n{}", fetched.said, server.log());
@@ -111,7 +115,7 @@ fn check(client: Client) {
         all.iter().filter(|path| path.extension().unwrap() == extension).cloned().collect()
     };
     let recordings = of("json");
-    let seen = tcpdump.capture(recordings.len());
+    let seen = tcpdump.capture(recordings.len(), &[]);
 
     // A recording a session, from the capture of somebody else.
     let imported = folder.path().join("imported");

@@ -21,6 +21,7 @@ const HABITS: &[Habits] = &[
     Habits { client: Client::Getmail, lf: true, adds: "Return-Path: <unknown>\n", ordered: false },
     Habits { client: Client::Mpop, lf: true, adds: "", ordered: false },
     Habits { client: Client::Mutt, lf: true, adds: "", ordered: false },
+    Habits { client: Client::OpenSsl, lf: false, adds: "", ordered: true },
     Habits { client: Client::Perl, lf: true, adds: "", ordered: true },
     Habits { client: Client::Python, lf: false, adds: "", ordered: true },
 ];

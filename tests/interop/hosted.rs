@@ -85,7 +85,7 @@ fn fetch_all(what: &str, client: Client, server: Proxy, letters: &[Letter]) -> V
 /// Gives what the client saves alike in every run.
 fn fetch(what: &str, client: Client, server: &Proxy, letters: &[Letter]) -> Vec<Vec<u8>> {
     let home = TempDir::new().unwrap();
-    let account = Account { addr: server.address, user: "kcope", password: "two words" };
+    let account = Account::new(server.address, "kcope", "two words");
     let outcome = clients::fetch(client, account, true, home.path());
     assert!(outcome.ok, "{what}: {}", outcome.said);
     assert_delivered(what, client, letters, &outcome.messages);

@@ -21,6 +21,7 @@ mod pop;
 mod process;
 mod recorded;
 mod samples;
+mod secure;
 mod servers;
 mod tap;
 
@@ -112,7 +113,7 @@ fn recorded(left: &Left) -> Vec<Session> {
 
 fn run(client: Client, server: &Server, addr: std::net::SocketAddr, keep: bool) -> Outcome {
     let home = TempDir::new().unwrap();
-    let account = Account { addr, user: &server.user, password: &server.password };
+    let account = Account::new(addr, &server.user, &server.password);
     clients::fetch(client, account, keep, home.path())
 }
 

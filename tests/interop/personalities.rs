@@ -75,7 +75,7 @@ fn check(name: &str) {
     let golden = text(&golden);
     let ours = transcripts(
         |letters| start(name, letters),
-        |personality| Account { addr: personality.server.address, user: USER, password: PASSWORD },
+        |personality| Account::new(personality.server.address, USER, PASSWORD),
     );
     let (theirs, ours) = (conversations(&golden), conversations(&ours));
     assert_eq!(theirs.len(), ours.len(), "{name}: the golden file is of other conversations");

@@ -30,7 +30,7 @@ pub fn transcripts<S>(start: impl Fn(&[Message]) -> S, account: impl Fn(&S) -> A
 fn real(kind: Kind) -> String {
     transcripts(
         |letters| Server::start_with(kind, letters, false),
-        |server| Account { addr: server.addr, user: &server.user, password: &server.password },
+        |server| Account::new(server.addr, &server.user, &server.password),
     )
 }
 

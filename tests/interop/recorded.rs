@@ -77,5 +77,5 @@ fn replay(case: &str, mode: &str, client: Client, user: &str, recordings: &Path)
 
 fn fetch(client: Client, addr: SocketAddr, user: &str, password: &str) -> Outcome {
     let home = TempDir::new().unwrap();
-    clients::fetch(client, Account { addr, user, password }, false, home.path())
+    clients::fetch(client, Account::new(addr, user, password), false, home.path())
 }

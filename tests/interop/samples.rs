@@ -31,7 +31,7 @@ fn anonymous(file: &str) -> String {
 fn check(kind: Kind) {
     let server = Server::start(kind, &CORPUS[..3]);
     let proxy = Proxy::start(server.addr, &["--quiet"]);
-    let account = Account { addr: proxy.address, user: &server.user, password: &server.password };
+    let account = Account::new(proxy.address, &server.user, &server.password);
     let home = TempDir::new().unwrap();
     let outcome = clients::fetch(Client::Python, account, true, home.path());
     assert!(outcome.ok, "{}", outcome.said);

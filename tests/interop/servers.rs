@@ -19,6 +19,7 @@ use self::inetd::Inetd;
 use super::corpus::Message;
 use super::mailbox::Mailbox;
 use super::process::Process;
+use super::secure::pki::Pair;
 
 /// Where setup.sh unpacks the servers that the package manager does not install side by side.
 const UNPACKED: &str = "/opt/poptape-interop";
@@ -34,6 +35,8 @@ pub enum Kind {
 /// A running server with its one user.
 pub struct Server {
     pub addr: SocketAddr,
+    /// Where it speaks TLS from the first octet on, if anywhere.
+    pub secure: Option<SocketAddr>,
     pub user: String,
     pub password: String,
     mailbox: Mailbox,
@@ -56,10 +59,15 @@ impl Server {
     pub fn start_with(kind: Kind, corpus: &[Message], stamped: bool) -> Server {
         match kind {
             Kind::Courier => courier::start(corpus),
-            Kind::Dovecot => dovecot::start(corpus),
+            Kind::Dovecot => dovecot::start(corpus, None),
             Kind::Mailutils => mailutils::start(corpus, stamped),
             Kind::Popa3d => popa3d::start(corpus),
         }
+    }
+
+    /// Dovecot with STLS at its usual port, and TLS at another.
+    pub fn start_secure(corpus: &[Message], identity: &Pair) -> Server {
+        dovecot::start(corpus, Some(identity))
     }
 
     /// What the mailbox holds once the sessions so far have ended.

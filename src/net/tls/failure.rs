@@ -125,7 +125,11 @@ fn incompatible(leg: Side, error: &PeerIncompatible) -> TlsFailure {
         }
         (
             Side::Client,
-            P::Tls12NotOffered | P::Tls12NotOfferedOrEnabled | P::SupportedVersionsExtensionRequired,
+            P::Tls12NotOffered
+            | P::Tls12NotOfferedOrEnabled
+            | P::SupportedVersionsExtensionRequired
+            // Older versions do not have it, and it is missed before the version is looked at.
+            | P::SignatureAlgorithmsExtensionRequired,
         ) => old_client(),
         _ => plain(format!(
             "the {} and poptape have nothing in common: {}",
@@ -196,6 +200,15 @@ pub(super) fn gone(leg: Side, reset: bool) -> TlsFailure {
     }
 }
 
+/// The peer closed where TLS is due from the first octet on, and has said nothing at all.
+pub(super) fn mute(leg: Side) -> TlsFailure {
+    let reason = format!("the {} said nothing, and closed the connection", who(leg));
+    match leg {
+        Side::Client => hinted(reason, IN_CLEAR),
+        Side::Server => plain(reason),
+    }
+}
+
 /// Octets in clear came on a leg that has TLS from the first octet on.
 pub(super) fn clear(leg: Side, shown: &str) -> TlsFailure {
     let reason = format!("the {} does not speak TLS here: it sent \"{shown}\" in clear", who(leg));
@@ -210,14 +223,14 @@ pub(super) fn clear(leg: Side, shown: &str) -> TlsFailure {
     }
 }
 
+/// Why a client may say nothing where its hello is due.
+const IN_CLEAR: &str = "a client that waits for a greeting in clear is silent like this: let it use TLS from the start, or listen with --tls stls or --tls off";
+
 /// Nothing came for too long.
 pub(super) fn silent(leg: Side, seconds: u64, used: bool) -> TlsFailure {
     let reason = format!("the {} did not finish the handshake in {seconds} s", who(leg));
     match leg {
-        Side::Client if !used => hinted(
-            reason,
-            "a client that waits for a greeting in clear is silent like this: let it use TLS from the start, or listen with --tls stls or --tls off",
-        ),
+        Side::Client if !used => hinted(reason, IN_CLEAR),
         _ => plain(reason),
     }
 }

@@ -133,10 +133,12 @@ impl Opening {
 
     /// The peer has gone.
     fn gone(&self, leg: Side, reset: bool) -> TlsFailure {
-        if self.begun || self.clear.is_empty() {
-            failure::gone(leg, reset)
-        } else {
+        if !self.begun && !self.clear.is_empty() {
             failure::clear(leg, &excerpt(leg, &self.clear))
+        } else if !self.begun && !self.asked && !reset {
+            failure::mute(leg)
+        } else {
+            failure::gone(leg, reset)
         }
     }
 }

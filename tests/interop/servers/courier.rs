@@ -34,6 +34,7 @@ pub fn start(corpus: &[Message]) -> Server {
     let inetd = Inetd::start(login, said);
     Server {
         addr: inetd.addr,
+        secure: None,
         user: ACCOUNT.into(),
         password,
         mailbox,

@@ -12,11 +12,13 @@ use super::Server;
 use crate::interop::corpus::Message;
 use crate::interop::mailbox::{ACCOUNT, Mailbox, give};
 use crate::interop::process::{Process, program};
+use crate::interop::secure::pki::Pair;
 use crate::support::{PATIENCE, eventually};
 
 const PASSWORD: &str = "two words";
 
-pub fn start(corpus: &[Message]) -> Server {
+/// With a certificate it offers STLS, and TLS from the first octet on at another port.
+pub fn start(corpus: &[Message], identity: Option<&Pair>) -> Server {
     let folder = TempDir::new().unwrap();
     let root = folder.path();
     // The processes that talk to clients run as accounts of Dovecot's own.
@@ -27,9 +29,11 @@ pub fn start(corpus: &[Message]) -> Server {
     give(&home);
     let mailbox = Mailbox::Maildir(home.join("Maildir"));
     mailbox.fill(corpus, false);
-    let (daemon, addr) = (0..10).find_map(|_| listen(root)).expect("no port for dovecot in ten tries");
+    let started = (0..10).find_map(|_| listen(root, identity));
+    let (daemon, addr, secure) = started.expect("no port for dovecot in ten tries");
     Server {
         addr,
+        secure,
         user: "kcope".into(),
         password: PASSWORD.into(),
         mailbox,
@@ -41,17 +45,22 @@ pub fn start(corpus: &[Message]) -> Server {
     }
 }
 
-/// Dovecot binds no port 0, so it is given one that is free now; if somebody else takes it first,
+/// Dovecot binds no port 0, so it is given ones that are free now; if somebody else takes one first,
 /// Dovecot ends and the answer is `None`. The greeting names the folder, lest somebody else's
 /// Dovecot pass for ours.
-fn listen(root: &Path) -> Option<(Process, SocketAddr)> {
-    let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+fn listen(root: &Path, identity: Option<&Pair>) -> Option<(Process, SocketAddr, Option<SocketAddr>)> {
+    // Both are bound at once, so that they differ.
+    let listeners = [0; 2].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let [addr, secure] = listeners.map(|listener| listener.local_addr().unwrap());
+    let secure = identity.map(|_| secure);
     let greeting = format!("Dovecot ready in {}", root.file_name().unwrap().display());
     let config = root.join("dovecot.conf");
-    fs::write(&config, configuration(&root.display().to_string(), addr.port(), &greeting)).unwrap();
+    let ports = [addr.port(), secure.map_or(0, |addr| addr.port())];
+    let text = configuration(&root.display().to_string(), ports, &greeting, identity);
+    fs::write(&config, text).unwrap();
     let mut daemon = Process::spawn(program("dovecot").arg("-F").arg("-c").arg(&config));
     eventually("dovecot greets or ends", || daemon.has_ended() || greets(addr, &greeting));
-    (!daemon.has_ended()).then_some((daemon, addr))
+    (!daemon.has_ended()).then_some((daemon, addr, secure))
 }
 
 fn greets(addr: SocketAddr, greeting: &str) -> bool {
@@ -61,14 +70,18 @@ fn greets(addr: SocketAddr, greeting: &str) -> bool {
     BufReader::new(stream).read_line(&mut line).is_ok() && line.contains(greeting)
 }
 
-fn configuration(root: &str, port: u16, greeting: &str) -> String {
+fn configuration(root: &str, ports: [u16; 2], greeting: &str, identity: Option<&Pair>) -> String {
+    let [port, secure] = ports;
+    let tls = identity.map_or("ssl = no".to_owned(), |Pair { certificate, key }| {
+        format!("ssl = yes\nssl_cert = <{}\nssl_key = <{}", certificate.display(), key.display())
+    });
     format!(
         "base_dir = {root}/run
 state_dir = {root}/run
 log_path = {root}/log
 login_greeting = {greeting}
 protocols = pop3
-ssl = no
+{tls}
 disable_plaintext_auth = no
 auth_mechanisms = plain login cram-md5
 auth_failure_delay = 0
@@ -95,7 +108,8 @@ service pop3-login {{
     port = {port}
   }}
   inet_listener pop3s {{
-    port = 0
+    address = 127.0.0.1
+    port = {secure}
   }}
 }}
 service stats {{

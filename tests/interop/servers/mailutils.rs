@@ -45,6 +45,7 @@ pub fn start(corpus: &[Message], stamped: bool) -> Server {
     let inetd = Inetd::start(command, File::create(&log).unwrap());
     Server {
         addr: inetd.addr,
+        secure: None,
         user: USER.into(),
         password: PASSWORD.into(),
         mailbox,

@@ -20,6 +20,7 @@ pub fn start(corpus: &[Message]) -> Server {
     let inetd = Inetd::start(program(&format!("{UNPACKED}/usr/sbin/popa3d")), File::create(&log).unwrap());
     Server {
         addr: inetd.addr,
+        secure: None,
         user: ACCOUNT.into(),
         password,
         mailbox,
