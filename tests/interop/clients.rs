@@ -248,12 +248,11 @@ push \"<fetch-mail><exit>\"
 fn s_client(account: Account, keep: bool, dir: &Path) -> Outcome {
     let Account { addr, user, password, tls } = account;
     let tls = tls.expect("it speaks nothing else");
-    let numbers = 1..=CORPUS.len();
     let mut lines = format!("USER {user}\nPASS {password}\nLIST\n");
-    let retrieved: String = numbers.clone().map(|n| format!("RETR {n}\n")).collect();
-    lines += &retrieved;
-    if !keep {
-        lines += &numbers.map(|n| format!("DELE {n}\n")).collect::<String>();
+    for verb in if keep { &["RETR"][..] } else { &["RETR", "DELE"] } {
+        for n in 1..=CORPUS.len() {
+            lines.extend([verb, " ", &n.to_string(), "\n"]);
+        }
     }
     lines += "QUIT\n";
     let typed = dir.join("typed");

@@ -3,7 +3,9 @@
 use super::peer::Secure;
 use super::{Listening, Recorded, serving};
 
-const WAYS: [(&str, fn(&Listening) -> Secure); 2] = [("stls", Secure::stls), ("implicit", Secure::implicit)];
+type Way = (&'static str, fn(&Listening) -> Secure);
+
+const WAYS: [Way; 2] = [("stls", Secure::stls), ("implicit", Secure::implicit)];
 
 /// The client reads to an end that TLS vouches for, else reading fails.
 #[test]

@@ -13,7 +13,7 @@ use crate::interop::process::program;
 use crate::interop::servers::{Kind, Server};
 use crate::support::{Left, Proxy, Server as Scripted, text};
 
-/// curl's exit codes: CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_USE_SSL_FAILED.
+/// curl's exit codes: `CURLE_SSL_CONNECT_ERROR`, `CURLE_PEER_FAILED_VERIFICATION`, `CURLE_USE_SSL_FAILED`.
 const NO_TLS: i32 = 35;
 const NOT_TRUSTED: i32 = 60;
 const TLS_REQUIRED: i32 = 64;

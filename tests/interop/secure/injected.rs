@@ -18,46 +18,46 @@ const STATUS: &str = "-ERR injected\r\n";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Injected {
     /// In the packet of STLS.
-    ByClient,
+    Client,
     /// Once it was answered, before the hello.
-    ByClientApart,
+    ClientApart,
     /// In the packet of its `+OK`.
-    ByServer,
+    Server,
     /// Before its own hello, once it has the client's.
-    ByServerApart,
+    ServerApart,
     /// Both, in the packet.
-    ByBoth,
+    Both,
 }
 
 impl Injected {
     fn with_stls(self) -> &'static str {
-        if matches!(self, Self::ByClient | Self::ByBoth) { COMMAND } else { "" }
+        if matches!(self, Self::Client | Self::Both) { COMMAND } else { "" }
     }
 
     fn with_ok(self) -> &'static str {
-        if matches!(self, Self::ByServer | Self::ByBoth) { STATUS } else { "" }
+        if matches!(self, Self::Server | Self::Both) { STATUS } else { "" }
     }
 
     /// Who is told of.
     fn sides(self) -> &'static [&'static str] {
         match self {
-            Self::ByClient | Self::ByClientApart => &["client"],
-            Self::ByServer | Self::ByServerApart => &["server"],
-            Self::ByBoth => &["server", "client"],
+            Self::Client | Self::ClientApart => &["client"],
+            Self::Server | Self::ServerApart => &["server"],
+            Self::Both => &["server", "client"],
         }
     }
 }
 
 #[test]
 fn the_client_is_not_heard_where_stls_is_passed_on() {
-    for injected in [Injected::ByClient, Injected::ByClientApart] {
+    for injected in [Injected::Client, Injected::ClientApart] {
         check("pop3", "stls", injected);
     }
 }
 
 #[test]
 fn the_client_is_not_heard_where_poptape_answers() {
-    for injected in [Injected::ByClient, Injected::ByClientApart] {
+    for injected in [Injected::Client, Injected::ClientApart] {
         check("pop3s", "stls", injected);
         check("pop3+stls", "stls", injected);
     }
@@ -65,14 +65,14 @@ fn the_client_is_not_heard_where_poptape_answers() {
 
 #[test]
 fn the_server_is_not_heard_where_stls_is_passed_on() {
-    for injected in [Injected::ByServer, Injected::ByServerApart, Injected::ByBoth] {
+    for injected in [Injected::Server, Injected::ServerApart, Injected::Both] {
         check("pop3", "stls", injected);
     }
 }
 
 #[test]
 fn the_server_is_not_heard_where_poptape_asks() {
-    for injected in [Injected::ByServer, Injected::ByServerApart] {
+    for injected in [Injected::Server, Injected::ServerApart] {
         check("pop3+stls", "off", injected);
         check("pop3+stls", "implicit", injected);
     }
@@ -94,7 +94,7 @@ fn check(scheme: &str, tls: &str, injected: Injected) {
             say(&mut stream, "+OK ready\r\n");
             hear(&mut stream, "STLS\r\n");
             say(&mut stream, &format!("+OK begin\r\n{}", injected.with_ok()));
-            if injected == Injected::ByServerApart {
+            if injected == Injected::ServerApart {
                 // The first octet of the hello.
                 assert_eq!(stream.peek(&mut [0]).unwrap(), 1);
                 say(&mut stream, STATUS);
@@ -118,7 +118,7 @@ fn check(scheme: &str, tls: &str, injected: Injected) {
             say(&mut client, &format!("STLS\r\n{}", injected.with_stls()));
             let answer = line(&mut client);
             assert!(answer.starts_with("+OK begin"), "{case}: {answer}");
-            if injected == Injected::ByClientApart {
+            if injected == Injected::ClientApart {
                 say(&mut client, COMMAND);
             }
             let mut client = begin(client, &authority.pem());

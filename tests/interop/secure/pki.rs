@@ -53,25 +53,25 @@ impl Pki {
 
     /// A server's, for `localhost` and 127.0.0.1.
     pub fn server(&self) -> Pair {
-        self.signed("server", params("localhost", &["localhost", "127.0.0.1"]))
+        self.signed("server", &params("localhost", &["localhost", "127.0.0.1"]))
     }
 
     /// A client's.
     pub fn client(&self) -> Pair {
         let mut params = params("kcope", &["kcope.example"]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.signed("client", params)
+        self.signed("client", &params)
     }
 
     /// A server's that no client should take.
     pub fn flawed(&self, flaw: Flaw) -> Pair {
         let name = format!("{flaw:?}");
         match flaw {
-            Flaw::WrongHost => self.signed(&name, params("other.example", &["other.example"])),
+            Flaw::WrongHost => self.signed(&name, &params("other.example", &["other.example"])),
             Flaw::Expired => {
                 let mut params = params("localhost", &["localhost", "127.0.0.1"]);
                 params.not_after = date_time_ymd(2020, 1, 2);
-                self.signed(&name, params)
+                self.signed(&name, &params)
             }
             Flaw::SelfSigned => {
                 let key = KeyPair::generate().unwrap();
@@ -81,7 +81,7 @@ impl Pki {
         }
     }
 
-    fn signed(&self, name: &str, params: CertificateParams) -> Pair {
+    fn signed(&self, name: &str, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         let made = params.signed_by(&key, &self.issuer).unwrap();
         self.put(name, &made.pem(), &key)

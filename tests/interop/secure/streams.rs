@@ -87,15 +87,15 @@ fn the_server_ends(notify: bool, tls: &str) -> (bool, Left) {
         },
         tls,
     );
-    let mut clear = proxy.connect();
+    let mut stream = proxy.connect();
     let (rest, clean) = if tls == "off" {
-        hear(&mut clear, "+OK ready\r\n");
-        say(&mut clear, "RETR 1\r\n");
-        let ended = end(&mut clear);
-        drop(clear);
+        hear(&mut stream, "+OK ready\r\n");
+        say(&mut stream, "RETR 1\r\n");
+        let ended = end(&mut stream);
+        drop(stream);
         ended
     } else {
-        let mut client = begin(clear, &authority.pem());
+        let mut client = begin(stream, &authority.pem());
         hear(&mut client, "+OK ready\r\n");
         say(&mut client, "RETR 1\r\n");
         let ended = end(&mut client);
