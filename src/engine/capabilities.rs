@@ -15,8 +15,31 @@ pub(super) fn capabilities(service: &Service, state: State) -> String {
         (true, true) => &lists.before_login_tls,
         (false, true) => &lists.after_login_tls,
     };
-    let lines = set.clone().unwrap_or_else(|| derived(service, before));
+    let lines = match set {
+        Some(lines) if before && service.may_start_tls() => with_stls(service, lines),
+        Some(lines) => lines.clone(),
+        None => derived(service, before),
+    };
     lines.iter().flat_map(|line| [legal(line), "\r\n".to_owned()]).collect()
+}
+
+/// A list that a profile has, where TLS is still to come: with STLS, and without what is refused until then.
+fn with_stls(service: &Service, lines: &[String]) -> Vec<String> {
+    let usable = |line: &String| {
+        let (tag, names) = line.split_once(' ').unwrap_or((line, ""));
+        match tag.to_ascii_uppercase().as_str() {
+            "USER" => service.admits_plaintext().then(|| line.clone()),
+            "SASL" => {
+                let offered =
+                    |name: &&str| sasl::offered(service).any(|row| row.name.eq_ignore_ascii_case(name));
+                let names: Vec<_> = names.split(' ').filter(offered).collect();
+                (!names.is_empty()).then(|| format!("{tag} {}", names.join(" ")))
+            }
+            "STLS" => None,
+            _ => Some(line.clone()),
+        }
+    };
+    lines.iter().filter_map(usable).chain(["STLS".to_owned()]).collect()
 }
 
 /// A line as it can stand in the list (RFC 2449 section 3), whatever a profile or a recording has: printable ASCII

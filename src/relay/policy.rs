@@ -2,7 +2,7 @@
 
 use crate::wire::Security;
 
-/// See the [module](self).
+/// What a relay does about TLS.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// How TLS comes to the client's leg. Where it comes by STLS and the upstream is plain, the client's STLS is followed:

@@ -40,8 +40,8 @@ impl MockServer {
         Builder::new(Play::Replay(path.as_ref().to_owned()))
     }
 
-    /// A server with these messages: an array of texts, a [`Vec<Message>`](crate::maildrop::load), a [`Memory`],
-    /// [`Maildrops`], or a path.
+    /// A server with these messages: an array of texts, a [`Vec<Message>`](crate::maildrop::load), a [`Memory`](crate::maildrop::Memory),
+    /// [`Maildrops`](crate::maildrop::Maildrops), or a path.
     ///
     /// ```
     /// use poptape::testing::MockServer;

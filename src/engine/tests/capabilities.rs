@@ -189,6 +189,11 @@ fn lists_of_the_policy() {
     let policy = Policy { capabilities, ..quiet() };
     assert_eq!(lists(&policy, false).concat(), ["A", "B"]);
     assert_eq!(lists(&policy, true).concat(), ["C", "D"]);
+    // Where TLS is still to come, it is told of, and what is refused until then is not.
+    let lines = ["USER", "SASL PLAIN CRAM-MD5", "A"].map(str::to_owned).to_vec();
+    let before = Capabilities { before_login: Some(lines), ..Capabilities::default() };
+    let [before, _] = lists(with_stls(Policy { capabilities: before, ..quiet() }), false);
+    assert_eq!(before, ["SASL CRAM-MD5", "A", "STLS"]);
     let one = Capabilities { after_login: list("B"), ..Capabilities::default() };
     let [before, after] = lists(Policy { capabilities: one, ..quiet() }, false);
     assert!(before.contains(&"UIDL".to_owned()) && after == ["B"]);
