@@ -157,7 +157,7 @@ fn octets_and_closes_pass_as_what_they_are() {
 
 #[test]
 fn a_reset_is_passed_on_as_a_reset() {
-    let (ended, _) = play(Policy::default(), "  connect\nconnected\nRST S\n  rst c\n  close");
+    let (ended, _) = play(Policy::default(), "  connect\nconnected\nRST S\n  rst c\n  close\n! silent");
     assert_eq!(ended, Some((By::Server, How::Reset)));
 }
 
@@ -482,7 +482,7 @@ fn a_truncation_is_passed_on_as_one() {
 #[test]
 fn a_client_that_goes_on_with_a_flawed_certificate_has_taken_it() {
     let beginning = "  tls c\nTLS C flawed\n  connect\nconnected\nS: +OK\n  c: +OK\n";
-    play(policy(Security::Implicit, Security::Plain), &format!("{beginning}FIN C\n  fin s"));
+    play(policy(Security::Implicit, Security::Plain), &format!("{beginning}FIN C\n  fin s\n! tls"));
     let went_on = format!("{beginning}C: CAPA\n  s: CAPA\n! flaw-taken\nC: QUIT\n  s: QUIT");
     play(policy(Security::Implicit, Security::Plain), &went_on);
 }
