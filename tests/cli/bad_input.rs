@@ -119,7 +119,10 @@ fn folders() {
 
 #[test]
 fn addresses() {
-    check(&["record", "-u", "pop3s://pop.example.org"], 2, &["pop3s://pop.example.org", "TLS"]);
+    check(&["record", "-u", "pop3://h:110", "-k"], 2, &["there is no TLS to pop3://h:110", "pop3s://"]);
+    check(&["record", "-u", "pop3s://h", "--upstream-ca", "missing.pem"], 2, &["missing.pem"]);
+    check(&["record", "-u", "h:110", "--tls-fail", "reset"], 2, &["--tls stls"]);
+    check(&["record", "-u", "h:110", "--stls-respond", "+OK"], 2, &["-ERR"]);
     check(&["record", "-u", "imap://pop.example.org"], 2, &["unknown scheme"]);
     check(&["record", "-u", "pop.example.org"], 2, &["pop3://host"]);
     check(&["record", "-u", "h:110", "-l", "1110"], 2, &["127.0.0.1:1110"]);

@@ -10,6 +10,7 @@ fn log_in(addr: SocketAddr, trusted: Arc<ClientConfig>) -> Result<()> {
     let name = "localhost".try_into().map_err(std::io::Error::other)?;
     let tls = ClientConnection::new(trusted, name).map_err(std::io::Error::other)?;
     let mut server = BufReader::new(StreamOwned::new(tls, TcpStream::connect(addr)?));
+    server.read_line(&mut String::new())?;
     for line in ["USER kcope\r\n", "PASS secret\r\n"] {
         server.get_mut().write_all(line.as_bytes())?;
         server.read_line(&mut String::new())?;

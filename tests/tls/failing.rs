@@ -33,7 +33,8 @@ const WAYS: &[Way] = &[
         Some(("handshake_failure", true)),
         "refused on purpose: --tls-fail handshake",
     ),
-    ("reset", "SSL_connect", None, "reset on purpose: --tls-fail reset"),
+    // Whether it is sending or reading when the reset comes, curl says it in its own words.
+    ("reset", "curl: (35)", None, "reset on purpose: --tls-fail reset"),
 ];
 
 #[test]

@@ -99,12 +99,9 @@ impl Recorded {
         first
     }
 
-    /// The commands, in order; a handshake is `TLS`.
+    /// The commands, in order, however they came in pieces; a handshake is `TLS`.
     pub fn commands(&self) -> Vec<&str> {
-        let command = |element: &'_ Value| element.get("tls").is_some();
-        self.elements()
-            .filter_map(|element| if command(element) { Some("TLS") } else { element["command"].as_str() })
-            .collect()
+        self.elements().filter_map(asked_or_tls).collect()
     }
 
     /// The texts of the notes of a kind.
@@ -122,5 +119,14 @@ impl Recorded {
     pub fn end(&self) -> (&str, &str) {
         let end = &self.0["end"];
         (end["by"].as_str().unwrap(), end["how"].as_str().unwrap())
+    }
+}
+
+/// The command of an element.
+fn asked_or_tls(element: &Value) -> Option<&str> {
+    match &element["command"] {
+        _ if element.get("tls").is_some() => Some("TLS"),
+        Value::Object(pieces) => pieces["text"].as_str(),
+        command => command.as_str(),
     }
 }
