@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::{say, warn};
 use crate::capture::{self, KeyLog};
 use crate::pop3::Secrets;
-use crate::recording::format::pcap::Segments;
+use crate::recording::format::pcap::{Segments, TlsLayer};
 use crate::recording::format::{FORMATS, Reading, Writing, named};
 use crate::sink::recorder::{Files, Per};
 
@@ -110,7 +110,7 @@ const WELL_KNOWN: u16 = 110;
 const WITH_TLS: u16 = 995;
 
 /// Over the flags of how captures are written.
-const OUTPUT: &str = "Captures as output (pcap, pcapng)";
+pub(super) const OUTPUT: &str = "Captures as output (pcap, pcapng)";
 
 /// How captures are written.
 #[derive(Debug, Args)]
@@ -137,7 +137,7 @@ impl CaptureOutput {
             SegmentsChoice::Wireshark => Segments::Wireshark,
             SegmentsChoice::Recorded => Segments::Recorded,
         };
-        Writing { segments, server_port: self.server_port }
+        Writing { segments, server_port: self.server_port, tls: TlsLayer::Plain }
     }
 
     /// Says what would be missed in a capture of a server on this port.

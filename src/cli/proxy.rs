@@ -12,6 +12,7 @@ use crate::net::listen::{Accepted, Listener, Until, serve};
 use crate::net::pool::Pool;
 use crate::net::pump::{self, Surroundings};
 use crate::net::tls::Ends;
+use crate::net::tls::sniffer::Sniffer;
 use crate::pop3::Secrets;
 use crate::recording::Header;
 use crate::relay::{Policy, Relay};
@@ -28,6 +29,8 @@ pub(super) struct Proxy {
     pub(super) pool: Pool,
     pub(super) tls: Ends,
     policies: [Arc<Policy>; 3],
+    /// Whether TLS on the client's leg is recorded as it passed, too.
+    sniffs: bool,
 }
 
 impl Proxy {
@@ -37,7 +40,12 @@ impl Proxy {
             let policy = Policy { client, upstream: upstream.security, ..policy.clone() };
             Arc::new(policy)
         });
-        Self { upstream, secrets, pool: Pool::default(), tls, policies }
+        Self { upstream, secrets, pool: Pool::default(), tls, policies, sniffs: false }
+    }
+
+    /// The same, that records TLS on the client's leg as it passed, too.
+    pub(super) fn sniffing(self, sniffs: bool) -> Self {
+        Self { sniffs, ..self }
     }
 
     fn header(&self, accepted: &Accepted, started: chrono::DateTime<chrono::Utc>) -> Header {
@@ -67,9 +75,21 @@ impl Proxy {
         let policy = &self.policies[accepted.security as usize];
         let relay = Relay::new(self.header(&accepted, started), policy);
         let (pool, upstream, tls) = (&self.pool, Some(&self.upstream), &self.tls);
-        let around = Surroundings { clock, pool, upstream, tls, maildrops: None, stop };
+        let sniffer = self.sniffs.then(|| Arc::new(Sniffer::new(clock)));
+        let sniffed = sniffer.clone();
+        let around = Surroundings { clock, pool, upstream, tls, sniffer, maildrops: None, stop };
         let number = accepted.number;
-        pump::run(relay, accepted.stream, around, |relay| queues.put(number, relay.entries())).await;
+        pump::run(relay, accepted.stream, around, |relay| {
+            let entries = relay.entries();
+            queues.put(
+                number,
+                match &sniffed {
+                    Some(sniffer) => sniffer.join(entries),
+                    None => entries,
+                },
+            )
+        })
+        .await;
     }
 }
 

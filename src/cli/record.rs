@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::captures::{Formats, SecretsChoice};
+use super::captures::{Formats, OUTPUT, SecretsChoice};
 use super::episodes::{Episodes, Mode};
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
@@ -19,10 +19,14 @@ use crate::net::address::Upstream;
 use crate::net::listen::{Accepted, serve};
 use crate::net::server::House;
 use crate::net::tls::Ends;
+use crate::pop3::Secrets;
+use crate::recording::format::Format as _;
+use crate::recording::format::pcap::{Kind, TlsLayer};
 use crate::relay::Policy;
 use crate::render::units::counted;
 use crate::replay::Replay;
 use crate::sink::Sink;
+use crate::sink::recorder::Files;
 use crate::sink::tally::Tally;
 use crate::wire::Security;
 
@@ -49,6 +53,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     formats: Formats,
 
+    /// What of TLS with the client is in pcapng files: what is inside, as if there were none; or the records as they passed,
+    /// with the secrets that open them, so that Wireshark does
+    #[arg(long, value_enum, default_value = "plain", help_heading = OUTPUT)]
+    pcap_tls: LayerChoice,
+
     /// Whether passwords, digests and SASL payloads are kept or become ********
     #[arg(long, value_enum, default_value = "redact")]
     secrets: SecretsChoice,
@@ -71,6 +80,12 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     tampering: Tampering,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LayerChoice {
+    Plain,
+    Encrypted,
 }
 
 /// What is changed on its way, to see what a client does about it.
@@ -112,6 +127,32 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// Whether TLS with the client is recorded as it passes.
+    fn sniffs(&self) -> bool {
+        self.pcap_tls == LayerChoice::Encrypted
+    }
+
+    /// The files to record in.
+    fn files(&self) -> Result<Files, Failure> {
+        let mut files = self.formats.files();
+        if self.sniffs() {
+            if !files.formats.iter().any(|format| format.name() == Kind::Pcapng.name()) {
+                return Err(Failure::usage(
+                    "--pcap-tls encrypted is for pcapng, which alone holds what opens it: add --format pcapng",
+                ));
+            }
+            if Secrets::from(self.secrets) == Secrets::Redact {
+                return Err(Failure::usage(
+                    "--pcap-tls encrypted keeps what opens the sessions, passwords and all: add --secrets keep if that is wanted",
+                ));
+            }
+            files.writing.tls = TlsLayer::Encrypted;
+        }
+        Ok(files)
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure> {
     let tally = Tally::default();
     let folder = &arguments.output;
@@ -119,8 +160,11 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let Episodes { replay, record } = Episodes::choose(arguments.mode, folder, users)?;
     let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
     let outlets =
-        Outlets::open(Some(folder), arguments.formats.files(), arguments.front.verbosity(), color, others)?;
-    if let Some(upstream) = arguments.upstream.as_ref().filter(|_| record) {
+        Outlets::open(Some(folder), arguments.files()?, arguments.front.verbosity(), color, others)?;
+    // The port of what is TLS from the first octet on is chosen for Wireshark anyway.
+    let all_sealed = arguments.sniffs()
+        && arguments.front.securities().iter().all(|security| *security == Security::Implicit);
+    if let Some(upstream) = arguments.upstream.as_ref().filter(|_| record && !all_sealed) {
         arguments.formats.advise(upstream.port);
     }
     let replay = replay.map(Arc::new);
@@ -182,7 +226,9 @@ async fn sessions(
                 ));
             }
             resolve(upstream).await?;
-            Some(Arc::new(Proxy::new(upstream.clone(), secrets, tls, &arguments.policy())))
+            Some(Arc::new(
+                Proxy::new(upstream.clone(), secrets, tls, &arguments.policy()).sniffing(arguments.sniffs()),
+            ))
         }
         None if record => {
             return Err(Failure::usage("there is nothing to record from: give the server with -u"));

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::pool::Pool;
 use super::tls::layer::{Layer, is_pending};
+use super::tls::sniffer::Sniffer;
 use crate::wire::Close;
 
 /// A rest that could not be sent is copied out of the shared block where it is smaller than this, so that
@@ -22,6 +24,8 @@ const COPY_LIMIT: usize = 32 * 1024;
 pub(super) struct Leg {
     stream: TcpStream,
     tls: Option<Box<Layer>>,
+    /// Who looks at what passes from its handshake on.
+    sniffer: Option<Arc<Sniffer>>,
     unsent: VecDeque<Bytes>,
     parting: Parting,
     /// Octets of a session have passed.
@@ -50,12 +54,23 @@ impl Leg {
         Self {
             stream,
             tls: None,
+            sniffer: None,
             unsent: VecDeque::new(),
             parting: Parting::Open,
             used: false,
             failed: false,
             readable: true,
         }
+    }
+
+    /// The same with a sniffer on it.
+    pub(super) fn sniffed(self, sniffer: Option<Arc<Sniffer>>) -> Self {
+        Self { sniffer, ..self }
+    }
+
+    /// Its sniffer.
+    pub(super) fn sniffer(&self) -> Option<&Arc<Sniffer>> {
+        self.sniffer.as_ref()
     }
 
     /// The address that the client connected to.
@@ -126,7 +141,7 @@ impl Leg {
     /// One write.
     fn write(&mut self) -> io::Result<()> {
         if let Some(layer) = &mut self.tls {
-            return layer.write(&self.stream).map(drop);
+            return layer.write(&self.stream, self.sniffer.as_deref()).map(drop);
         }
         let Some(octets) = self.unsent.front_mut() else { return Ok(()) };
         let sent = self.stream.try_write(octets)?;
@@ -179,7 +194,7 @@ impl Leg {
                 Err(_) => Err(Close::Reset),
             });
         };
-        let mut octets = pool.fill(|block| layer.open_early(block));
+        let mut octets = pool.fill(|block| layer.take_early(block));
         while octets.is_empty() {
             if layer.is_broken() {
                 // The alert says why; the peer is told once, whether it listens or not.
@@ -189,8 +204,15 @@ impl Leg {
             if layer.is_closed() {
                 return Poll::Ready(Err(Close::Finished));
             }
-            let stream = &self.stream;
-            let read = || pool.read_records(stream, |records, block| layer.open(records, block));
+            let (stream, sniffer) = (&self.stream, self.sniffer.as_deref());
+            let read = || {
+                pool.read_records(stream, |records, block| {
+                    if let Some(sniffer) = sniffer {
+                        sniffer.received(records);
+                    }
+                    layer.open(records, block);
+                })
+            };
             octets = match ready!(poll_try(stream, cx, read)) {
                 Ok(Some(octets)) => octets,
                 Ok(None) => return Poll::Ready(Err(Close::Truncated)),
@@ -208,7 +230,10 @@ impl Leg {
     /// Sends octets past any TLS: an alert, to a peer that knows no keys yet.
     pub(super) fn send_raw(&mut self, octets: &[u8]) {
         // They are few, and nothing was sent since the handshake began; else the peer learns less.
-        let _ = self.stream.try_write(octets);
+        let sent = self.stream.try_write(octets).unwrap_or(0);
+        if let Some(sniffer) = &self.sniffer {
+            sniffer.sent(&octets[..sent]);
+        }
     }
 
     /// The connection ends with RST whenever it ends.
@@ -221,7 +246,11 @@ impl Leg {
 
     /// Reads once, past any TLS: what a handshake is made of. Empty at the end.
     pub(super) async fn read_raw(&mut self, pool: &Pool) -> io::Result<Bytes> {
-        poll_fn(|cx| poll_try(&self.stream, cx, || pool.read(&self.stream))).await
+        let octets = poll_fn(|cx| poll_try(&self.stream, cx, || pool.read(&self.stream))).await?;
+        if let Some(sniffer) = &self.sniffer {
+            sniffer.received(&octets);
+        }
+        Ok(octets)
     }
 
     fn shut_down(&mut self) {

@@ -17,6 +17,7 @@ use super::address::Upstream;
 use super::clock::Clock;
 use super::leg::Leg;
 use super::pool::Pool;
+use super::tls::sniffer::Sniffer;
 use super::tls::{Ends, handshake};
 use super::writer::Wait;
 use crate::maildrop::{Attendant, Source};
@@ -41,6 +42,8 @@ pub struct Surroundings<'a> {
     pub upstream: Option<&'a Upstream>,
     /// How [`Action::StartTls`] is done.
     pub tls: &'a Ends,
+    /// Who looks at the client's leg from its handshake on.
+    pub sniffer: Option<Arc<Sniffer>>,
     /// What [`Action::Ask`] asks.
     pub maildrops: Option<Arc<dyn Source>>,
     /// Turns true when the session shall end.
@@ -55,10 +58,10 @@ pub async fn run<M: Machine>(
     around: Surroundings<'_>,
     mut after: impl FnMut(&mut M) -> Option<Wait>,
 ) {
-    let Surroundings { clock, pool, upstream, tls, maildrops, mut stop } = around;
+    let Surroundings { clock, pool, upstream, tls, sniffer, maildrops, mut stop } = around;
     let mut attendant = maildrops.map(Attendant::new);
     let mut legs = Legs {
-        client: Some(Leg::new(client)),
+        client: Some(Leg::new(client).sniffed(sniffer)),
         server: None,
         timer: None,
         resume: false,
@@ -82,6 +85,9 @@ pub async fn run<M: Machine>(
                 Action::WakeAt(at) => legs.timer = Some(Box::pin(sleep_until(clock.instant(at).into()))),
                 action => legs.perform(action),
             }
+        }
+        if over {
+            legs.part();
         }
         if let Some(wait) = after(&mut machine) {
             wait.await;
@@ -332,12 +338,17 @@ impl Legs {
         Input::Closed(side, Close::Reset)
     }
 
-    /// Ends what is open in order: what is unsent, FIN, then whatever the peer still says is thrown away until
-    /// it closes too. Dropping a socket with unread octets would reset it, and a reset overtakes the last words.
+    /// Ends what is open in order: FIN follows what is unsent.
+    fn part(&mut self) {
+        for leg in [&mut self.client, &mut self.server].into_iter().flatten() {
+            leg.finish(true);
+        }
+    }
+
+    /// Waits until what is open has parted; whatever the peer still says is thrown away until it closes too. Dropping a socket with unread octets would reset it, and a reset overtakes the last words.
     async fn linger(&mut self, pool: &Pool) {
         for side in [Side::Client, Side::Server] {
             let Some(mut leg) = self.leg(side).take() else { continue };
-            leg.finish(true);
             if leg.sent().await.is_err() {
                 continue;
             }

@@ -87,7 +87,8 @@ impl House {
             outer: serde_json::Map::new(),
         };
         let (pool, tls) = (&self.pool, &self.tls);
-        let around = Surroundings { clock, pool, upstream: None, tls, maildrops: Some(source), stop };
+        let around =
+            Surroundings { clock, pool, upstream: None, tls, sniffer: None, maildrops: Some(source), stop };
         let served = Served::new(engine, header, accepted.security);
         let served = match tap {
             Some(tap) => served.tapped(tap),

@@ -1,6 +1,7 @@
 //! What a recording consists of. A live session produces entries in this order, a file gives them back:
 //! `Opened`, any number of `Event`, `Note` and `Closed`, then `Ended` (missing where the recording was cut).
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
@@ -19,6 +20,8 @@ pub enum Entry {
     /// A handshake came to its end. Where TLS begins on the client's leg, what follows is inside of it, with the protocol
     /// anew (RFC 2595 section 4), or opaque.
     Tls(Box<Tls>),
+    /// What a sniffer saw of TLS, where it was asked to look.
+    Sealed(Sealed),
     /// A side ended its direction of the stream.
     Closed {
         /// Which.
@@ -64,6 +67,22 @@ pub struct Header {
     pub unknown: Map<String, Value>,
     /// The same beside it, one level up in the file.
     pub outer: Map<String, Value>,
+}
+
+/// What a sniffer on the client's wire sees from the moment on at which TLS is due there, with what opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sealed {
+    /// Octets of a side as they passed: records, and what came in clear in the place of any.
+    Octets {
+        /// Who sent them.
+        side: Side,
+        /// When.
+        at: Micros,
+        /// At most one read or write.
+        octets: Bytes,
+    },
+    /// Lines of a key log (`SSLKEYLOGFILE`). They come before the octets that they open.
+    Keys(String),
 }
 
 /// Something worth knowing that is not in the octets.

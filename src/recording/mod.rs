@@ -7,6 +7,6 @@ pub mod format;
 pub mod observer;
 pub mod playback;
 
-pub use entry::{By, End, Entry, Header, How, Note};
+pub use entry::{By, End, Entry, Header, How, Note, Sealed};
 pub use exchange::{Assembler, Exchange};
 pub use observer::Observer;

@@ -8,6 +8,7 @@
 //!   c: text          a line to the client (s to the server)
 //!   connect, tls c, tls s, fin c, cut c, rst c, close
 //! ! stls-answered    a note that was made, in order
+//! greeted            stands for GREETED
 //! ```
 
 use std::sync::Arc;
@@ -35,6 +36,9 @@ fn header() -> Header {
     }
 }
 
+/// How most sessions begin.
+const GREETED: &str = "  connect\nconnected\nS: +OK ready\n  c: +OK ready";
+
 /// How the session ended, and by whom; None: it goes on.
 type Ended = Option<(By, How)>;
 
@@ -50,6 +54,7 @@ fn play(policy: Policy, script: &str) -> (Ended, [String; 2]) {
         actions
     };
     done.extend(relay_input(&mut relay, Input::Opened).into_iter().map(shown));
+    let script = script.replace("greeted", GREETED);
     for line in script.lines().map(|line| line.strip_prefix("        ").unwrap_or(line)) {
         if let Some(note) = line.strip_prefix("! ") {
             let made = if notes.is_empty() { "none".to_owned() } else { notes.remove(0) };
@@ -175,10 +180,7 @@ fn a_refused_upstream_is_told_to_the_client_in_one_legal_line() {
 fn stls_is_followed_to_both_legs() {
     let (ended, seen) = play(
         STLS_TO_PLAIN,
-        "  connect
-        connected
-        S: +OK ready
-          c: +OK ready
+        "greeted
         C: CAPA
           s: CAPA
         S= +OK\\r\\nTOP\\r\\nSTLS\\r\\n.\\r\\n
@@ -205,10 +207,7 @@ fn stls_is_followed_to_both_legs() {
 fn stls_that_the_upstream_does_not_have_is_offered_and_answered_by_poptape() {
     let (_, seen) = play(
         STLS_TO_PLAIN,
-        "  connect
-        connected
-        S: +OK ready
-          c: +OK ready
+        "greeted
         C: CAPA
           s: CAPA
         S= +OK\\r\\nTOP\\r\\n.\\r\\n
@@ -257,10 +256,7 @@ fn an_upstream_in_tls_lets_poptape_answer_stls() {
 fn octets_in_clear_behind_stls_reach_nobody() {
     let (_, seen) = play(
         STLS_TO_PLAIN,
-        "  connect
-        connected
-        S: +OK ready
-          c: +OK ready
+        "greeted
         C= STLS\\r\\nUSER mallory\\r\\n
           s: STLS
         C: PASS x
@@ -300,10 +296,7 @@ fn octets_in_clear_behind_stls_reach_nobody() {
 fn octets_in_clear_behind_the_answer_reach_nobody() {
     let (_, seen) = play(
         STLS_TO_PLAIN,
-        "  connect
-        connected
-        S: +OK ready
-          c: +OK ready
+        "greeted
         C: STLS
           s: STLS
         S= +OK go\\r\\n+OK you have new mail\\r\\n
@@ -419,10 +412,7 @@ fn stls_is_stripped() {
         (Policy { strip_stls: true, ..STLS_TO_PLAIN }, "-ERR STLS is not available"),
     ] {
         let script = format!(
-            "  connect
-        connected
-        S: +OK ready
-          c: +OK ready
+            "greeted
         C= CAPA\\r\\nSTLS\\r\\nNOOP\\r\\n
           s: CAPA
         S= +OK\\r\\nSTLS\\r\\nUIDL\\r\\n.\\r\\n

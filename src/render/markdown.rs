@@ -85,7 +85,7 @@ fn around(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "\nEnded after {} s by the {by}: {}.", seconds(end.at), end.how.name())
         }
         Entry::Tls(facts) => tls::plain(facts).iter().try_for_each(|line| code(line, out)),
-        Entry::Event(_) | Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
+        Entry::Event(_) | Entry::Sealed(_) | Entry::Closed { .. } | Entry::Unknown { .. } => Ok(()),
     }
 }
 

@@ -62,7 +62,7 @@ impl Sink for Tally {
                 Some((Side::Server, run)) => counts.down += run.bytes.len() as u64,
                 None => {}
             },
-            Entry::Tls(_) | Entry::Closed { .. } | Entry::Unknown { .. } => {}
+            Entry::Tls(_) | Entry::Sealed(_) | Entry::Closed { .. } | Entry::Unknown { .. } => {}
         }
         Ok(())
     }

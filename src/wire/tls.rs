@@ -69,6 +69,9 @@ impl Tls {
         }
     }
 
+    /// A peer may show what it likes: so many certificates of it are kept.
+    pub const MAX_CHAIN: usize = 16;
+
     /// Whether the session's protocol begins anew with it (RFC 2595 section 4): TLS stands on the client's leg.
     pub fn begins_anew(&self) -> bool {
         self.leg == Side::Client && self.failure.is_none()

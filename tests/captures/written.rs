@@ -115,7 +115,7 @@ fn tshark(file: &Path, arguments: &[&str]) -> String {
 
 /// Writes sessions into one file, their entries in turns.
 fn write(format: &str, segments: Segments, sessions: &[&[Entry]]) -> Vec<u8> {
-    let writing = Writing { segments, server_port: Some(110) };
+    let writing = Writing { segments, server_port: Some(110), ..Writing::default() };
     let mut writer = format::named(format).unwrap().writer(&writing);
     let mut octets = Vec::new();
     for at in 0..sessions.iter().map(|entries| entries.len()).max().unwrap_or(0) {

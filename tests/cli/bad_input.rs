@@ -123,6 +123,9 @@ fn addresses() {
     check(&["record", "-u", "pop3s://h", "--upstream-ca", "missing.pem"], 2, &["missing.pem"]);
     check(&["record", "-u", "h:110", "--tls-fail", "reset"], 2, &["--tls stls"]);
     check(&["record", "-u", "h:110", "--stls-respond", "+OK"], 2, &["-ERR"]);
+    let encrypted = ["record", "-u", "h:110", "--pcap-tls", "encrypted"];
+    check(&[&encrypted[..], &["--secrets", "keep"]].concat(), 2, &["--format pcapng"]);
+    check(&[&encrypted[..], &["--format", "pcapng"]].concat(), 2, &["--secrets keep"]);
     check(&["record", "-u", "imap://pop.example.org"], 2, &["unknown scheme"]);
     check(&["record", "-u", "pop.example.org"], 2, &["pop3://host"]);
     check(&["record", "-u", "h:110", "-l", "1110"], 2, &["127.0.0.1:1110"]);

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::clients::{self, Account, Client};
+use super::clients::{self, Account, Client, Tls};
 use super::corpus::CORPUS;
+use super::secure::{Authority, finish, pki::Pki};
 use super::servers::{Kind, Server};
 use crate::support::{Proxy, jsonl, text};
 
@@ -35,14 +36,32 @@ fn check(kind: Kind) {
     let home = TempDir::new().unwrap();
     let outcome = clients::fetch(Client::Python, account, true, home.path());
     assert!(outcome.ok, "{}", outcome.said);
-    let left = proxy.stop();
-    let fresh = left.recording();
-    let sample = Path::new("recordings").join(format!("{kind:?}.json").to_lowercase());
+    compare(&proxy.stop().recording(), &format!("{kind:?}.json").to_lowercase());
+}
+
+/// Judges a sample by what was recorded just now, or makes it from that.
+fn compare(fresh: &Path, sample: &str) {
+    let sample = Path::new("recordings").join(sample);
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        let file = anonymous(&std::fs::read_to_string(&fresh).unwrap());
+        let file = anonymous(&std::fs::read_to_string(fresh).unwrap());
         std::fs::write(&sample, file).unwrap();
     }
-    assert_eq!(outline(&fresh), outline(&sample), "{kind:?} does not say what {} says", sample.display());
+    assert_eq!(outline(fresh), outline(&sample), "{} is not what is said today", sample.display());
+}
+
+#[test]
+fn stls_on_both_legs_is_as_recorded() {
+    let (pki, authority, home) = (Pki::new(), Authority::new(), TempDir::new().unwrap());
+    let server = Server::start_secure(&CORPUS[..3], &pki.server());
+    let (url, ca) = (format!("pop3://localhost:{}", server.addr.port()), pki.ca().display().to_string());
+    let proxy = authority.record(&url, "stls", &["--quiet", "--upstream-ca", &ca]);
+    let account = Account {
+        tls: Some(Tls { implicit: false, ca: &authority.pem() }),
+        ..Account::new(proxy.address, &server.user, &server.password)
+    };
+    let outcome = clients::fetch(Client::Python, account, true, home.path());
+    assert!(outcome.ok, "{}", outcome.said);
+    compare(&finish(proxy).recording(), "stls.json");
 }
 
 #[test]

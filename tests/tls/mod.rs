@@ -1,5 +1,6 @@
 //! TLS towards clients, from outside: `serve` and `replay` before real clients, and clients that do what they should not.
 
+mod behind;
 mod clear;
 mod ends;
 mod failing;

@@ -10,13 +10,18 @@ use x509_parser::prelude::{
     ASN1Time, AttributeTypeAndValue, FromDer as _, GeneralName, X509Certificate, X509Name,
 };
 
-use crate::wire::Certificate;
+use crate::wire::{Certificate, Tls};
 
 /// Octets of a text that are kept; a stranger wrote it.
 const TEXT: usize = 256;
 
 /// Names that are kept.
 const NAMES: usize = 64;
+
+/// The facts of the certificates that a peer shows, from its own on; no more of them than a recording takes.
+pub fn chain<'a>(certificates: impl IntoIterator<Item = &'a CertificateDer<'a>>) -> Vec<Certificate> {
+    certificates.into_iter().take(Tls::MAX_CHAIN).map(facts).collect()
+}
 
 /// The facts of a certificate (RFC 5280). Of what cannot be read only the SHA-256 is known.
 pub fn facts(der: &CertificateDer<'_>) -> Certificate {

@@ -1,5 +1,6 @@
 //! The handshake on a leg, on either side of it: what came of it, for people to read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -35,8 +36,8 @@ pub(in crate::net) async fn accept(leg: &mut Leg, acceptor: &Acceptor, pool: &Po
     let mut handshake = Handshake::new(Tls::of(Side::Client));
     let mut opening = Opening::new(leg.used());
     let result = timeout(LIMIT, async {
-        let connection = hello(leg, acceptor, pool, &mut opening, &mut handshake.tls).await?;
-        finish(leg, connection.into(), pool, &mut opening).await
+        let (connection, rest) = hello(leg, acceptor, pool, &mut opening, &mut handshake.tls).await?;
+        finish(leg, connection.into(), rest, pool, &mut opening).await
     });
     let result = result.await.unwrap_or_else(|_| Err(opening.silence(Side::Client)));
     conclude(leg, result, &mut handshake.tls);
@@ -66,7 +67,7 @@ pub(in crate::net) async fn connect(leg: &mut Leg, connector: &Connector, pool: 
             return Handshake::new(tls);
         }
     };
-    let result = timeout(LIMIT, finish(leg, connection.into(), pool, &mut opening));
+    let result = timeout(LIMIT, finish(leg, connection.into(), Bytes::new(), pool, &mut opening));
     let result = result.await.unwrap_or_else(|_| Err(opening.silence(Side::Server)));
     let result = result.map_err(|why| if asked.in_vain() { failure::without_certificate(why) } else { why });
     (tls.chain, tls.trust) = judge.found();
@@ -143,21 +144,26 @@ impl Opening {
     }
 }
 
-/// Reads the client's hello, and chooses what to show it.
+/// Reads the client's hello, and chooses what to show it. Gives the records that came behind it, too.
 async fn hello(
     leg: &mut Leg,
     acceptor: &Acceptor,
     pool: &Pool,
     opening: &mut Opening,
     tls: &mut Tls,
-) -> Result<ServerConnection, TlsFailure> {
-    let mut hello = Hello::default();
+) -> Result<(ServerConnection, Bytes), TlsFailure> {
+    let (mut hello, mut rest) = (Hello::default(), Bytes::new());
     let accepted = loop {
-        let octets = read(leg, Side::Client, pool, opening).await?;
-        let mut records = &octets[..];
-        while !records.is_empty() {
-            hello.read_tls(&mut records).map_err(|error| failure::plain(error.to_string()))?;
+        if rest.is_empty() {
+            rest = read(leg, Side::Client, pool, opening).await?;
         }
+        // It takes a part of much at once, and nothing behind the word that nothing comes.
+        let mut records = &rest[..];
+        let taken = hello.read_tls(&mut records).map_err(|error| failure::plain(error.to_string()))?;
+        if taken == 0 && !rest.is_empty() {
+            return Err(opening.gone(Side::Client, false));
+        }
+        drop(rest.split_to(taken));
         match hello.accept() {
             Ok(None) => {}
             Ok(Some(accepted)) => break accepted,
@@ -180,9 +186,11 @@ async fn hello(
         _ => {}
     }
     let config = acceptor.config(&accepted.client_hello(), leg.local_address()).map_err(failure::plain)?;
-    accepted
+    let config = leg.sniffer().map_or_else(|| Arc::clone(&config), |by| Arc::new(by.overhearing(&config)));
+    let connection = accepted
         .into_connection(config)
-        .map_err(|(error, mut alert)| told(leg, failure::of(Side::Client, &error), &mut alert))
+        .map_err(|(error, mut alert)| told(leg, failure::of(Side::Client, &error), &mut alert))?;
+    Ok((connection, rest))
 }
 
 /// Sends an alert that says why it came to nothing.
@@ -194,10 +202,11 @@ fn told(leg: &mut Leg, why: TlsFailure, alert: &mut rustls::server::AcceptedAler
     why
 }
 
-/// Takes a handshake to its end.
+/// Takes a handshake to its end, beginning with the records that there are.
 async fn finish(
     leg: &mut Leg,
     connection: Connection,
+    mut records: Bytes,
     pool: &Pool,
     opening: &mut Opening,
 ) -> Result<(), TlsFailure> {
@@ -207,16 +216,17 @@ async fn finish(
     };
     leg.secure(Layer::new(connection));
     loop {
+        let Some(layer) = leg.layer() else { return Ok(()) };
+        layer.shake_hands(&records).map_err(|error| failure::of(side, &error))?;
+        let (over, closed) = (!layer.connection().is_handshaking(), layer.is_closed());
         leg.sent().await.map_err(|_| opening.gone(side, true))?;
-        if leg.layer().is_none_or(|layer| !layer.connection().is_handshaking()) {
+        if over {
             return Ok(());
         }
-        let octets = read(leg, side, pool, opening).await?;
-        let Some(layer) = leg.layer() else { return Ok(()) };
-        let mut records = &octets[..];
-        while !records.is_empty() {
-            layer.feed(&mut records).map_err(|error| failure::of(side, &error))?;
+        if closed {
+            return Err(opening.gone(side, false));
         }
+        records = read(leg, side, pool, opening).await?;
     }
 }
 
@@ -245,8 +255,7 @@ fn conclude(leg: &mut Leg, result: Result<(), TlsFailure>, tls: &mut Tls) {
         connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str().map(suite_name));
     tls.alpn = connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
     if tls.chain.is_empty() {
-        tls.chain =
-            connection.peer_certificates().unwrap_or_default().iter().map(certificate::facts).collect();
+        tls.chain = certificate::chain(connection.peer_certificates().unwrap_or_default());
     }
 }
 

@@ -110,7 +110,7 @@ impl ServerCertVerifier for Judge {
     ) -> Result<ServerCertVerified, Error> {
         let verified = self.law.verify(leaf, intermediates, name, now);
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.chain = std::iter::once(leaf).chain(intermediates).map(certificate::facts).collect();
+        found.chain = certificate::chain(std::iter::once(leaf).chain(intermediates));
         match verified {
             Ok(()) => found.trust = Some(Trust::Verified),
             Err(error) if self.law.insecure => {

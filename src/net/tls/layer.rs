@@ -1,11 +1,13 @@
 //! TLS on a connection once its handshake has begun: octets of the session in, records out, and back. It knows sockets
 //! only as something that takes or gives what it can at once.
 
-use std::io::{self, BufRead as _, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, BufRead as _, ErrorKind, IoSlice, Write};
 
 use bytes::BytesMut;
 use rustls::Connection;
 use tokio::net::TcpStream;
+
+use super::sniffer::Sniffer;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -15,15 +17,15 @@ pub(in crate::net) struct Layer {
     closed: bool,
     /// What came cannot be right, or was a fatal alert.
     broken: bool,
-    /// Octets may be there already that came behind the handshake.
-    fresh: bool,
+    /// What came right behind the handshake.
+    early: BytesMut,
 }
 
 impl Layer {
     pub(super) fn new(mut connection: Connection) -> Self {
         // The pump bounds what waits: it reads nothing for a side that does not take what it has.
         connection.set_buffer_limit(None);
-        Self { connection, closed: false, broken: false, fresh: true }
+        Self { connection, closed: false, broken: false, early: BytesMut::new() }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -56,8 +58,12 @@ impl Layer {
     }
 
     /// Sends of what waits as much as the socket takes at once.
-    pub(in crate::net) fn write(&mut self, stream: &TcpStream) -> io::Result<usize> {
-        self.connection.write_tls(&mut Socket(stream))
+    pub(in crate::net) fn write(
+        &mut self,
+        stream: &TcpStream,
+        sniffer: Option<&Sniffer>,
+    ) -> io::Result<usize> {
+        self.connection.write_tls(&mut Socket { stream, sniffer })
     }
 
     /// Takes records, and appends to `block` what they protect. One that cannot be right breaks the connection; the
@@ -69,15 +75,34 @@ impl Layer {
         }
     }
 
-    /// Appends what was protected by records that came right behind the handshake.
-    pub(in crate::net) fn open_early(&mut self, block: &mut BytesMut) {
-        if std::mem::take(&mut self.fresh) {
-            self.drain(block);
+    /// Takes records of a handshake. What comes behind its end is opened too, and kept for [`Layer::take_early`].
+    pub(super) fn shake_hands(&mut self, mut records: &[u8]) -> Result<(), rustls::Error> {
+        while !records.is_empty() && !self.closed && self.connection.is_handshaking() {
+            let fed = self.feed(&mut records);
+            if self.connection.is_handshaking() {
+                fed?;
+            } else {
+                self.broken = fed.is_err();
+            }
+        }
+        if !self.connection.is_handshaking() {
+            let mut early = std::mem::take(&mut self.early);
+            self.drain(&mut early);
+            self.open(records, &mut early);
+            self.early = early;
+        }
+        Ok(())
+    }
+
+    /// Appends what came right behind the handshake.
+    pub(in crate::net) fn take_early(&mut self, block: &mut BytesMut) {
+        if !self.early.is_empty() {
+            block.extend_from_slice(&std::mem::take(&mut self.early));
         }
     }
 
-    /// Takes the next records of a handshake, and no more of them than it needs.
-    pub(super) fn feed(&mut self, records: &mut &[u8]) -> Result<(), rustls::Error> {
+    /// Takes the next records, and no more of them than rustls has room for.
+    fn feed(&mut self, records: &mut &[u8]) -> Result<(), rustls::Error> {
         let read = self.connection.read_tls(records);
         let state = self.connection.process_new_packets()?;
         self.closed |= state.peer_has_closed();
@@ -99,25 +124,31 @@ impl Layer {
 }
 
 /// A socket that takes what it can at once.
-pub(super) struct Socket<'a>(pub(super) &'a TcpStream);
+struct Socket<'a> {
+    stream: &'a TcpStream,
+    sniffer: Option<&'a Sniffer>,
+}
 
 impl Write for Socket<'_> {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.try_write(octets)
+        self.write_vectored(&[IoSlice::new(octets)])
     }
 
     fn write_vectored(&mut self, octets: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(octets)
+        let sent = self.stream.try_write_vectored(octets)?;
+        if let Some(sniffer) = self.sniffer {
+            let mut left = sent;
+            for octets in octets {
+                let of_it = left.min(octets.len());
+                sniffer.sent(&octets[..of_it]);
+                left -= of_it;
+            }
+        }
+        Ok(sent)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Read for Socket<'_> {
-    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(octets)
     }
 }
 

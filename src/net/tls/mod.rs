@@ -12,6 +12,7 @@ mod judge;
 pub mod keylog;
 pub(super) mod layer;
 mod mint;
+pub mod sniffer;
 mod vault;
 
 use std::sync::Arc;

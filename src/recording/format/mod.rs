@@ -108,6 +108,8 @@ pub struct Writing {
     pub segments: pcap::Segments,
     /// The server's port in the file, where it is not to be the real one.
     pub server_port: Option<u16>,
+    /// How TLS on the client's leg is written.
+    pub tls: pcap::TlsLayer,
 }
 
 /// Writes the entries of a session, or of several where the format holds several, each in order.

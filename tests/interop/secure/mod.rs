@@ -1,6 +1,7 @@
 //! TLS on both legs, between real peers: every way in which TLS can come to either, with every client that can speak it.
 
 mod curl;
+mod encrypted;
 mod injected;
 mod keys;
 mod legs;

@@ -9,8 +9,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::wire::{Alert, Certificate, Micros, Side, Tls, TlsFailure, Trust};
 
-/// The most certificates of a chain that are read, and the most names of one: further ones are passed over.
-const CERTIFICATES: usize = 16;
 const NAMES: usize = 256;
 
 /// A side by its name.
@@ -60,7 +58,7 @@ pub(super) struct TlsMember {
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "at_most::<_, _, CERTIFICATES>"
+        deserialize_with = "at_most::<_, _, { Tls::MAX_CHAIN }>"
     )]
     chain: Vec<CertificateMember>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -230,6 +228,6 @@ mod tests {
         let chain = vec![serde_json::json!({"subject": "CN=pop.example.org", "names": names}); 20];
         let text = serde_json::json!({"chain": chain}).to_string();
         let tls = serde_json::from_str::<TlsMember>(&text).unwrap().tls(0);
-        assert_eq!((tls.chain.len(), tls.chain[15].names.len()), (CERTIFICATES, NAMES));
+        assert_eq!((tls.chain.len(), tls.chain[15].names.len()), ({ Tls::MAX_CHAIN }, NAMES));
     }
 }

@@ -113,6 +113,7 @@ impl JsonWriter {
             Entry::Closed { side, how, at } => self.closed(*side, *how, *at, out),
             Entry::Tls(tls) => self.tls(tls, out),
             Entry::Unknown { key, value } => self.unknown(key, value, out),
+            Entry::Sealed(_) => {}
             Entry::Ended(end) => {
                 self.rest(out);
                 close(end, out);
@@ -554,7 +555,9 @@ fn is_beside(entry: &Entry) -> bool {
     match entry {
         Entry::Note(_) | Entry::Closed { .. } => true,
         Entry::Tls(tls) => !tls.begins_anew(),
-        Entry::Opened(_) | Entry::Event(_) | Entry::Unknown { .. } | Entry::Ended(_) => false,
+        Entry::Opened(_) | Entry::Event(_) | Entry::Sealed(_) | Entry::Unknown { .. } | Entry::Ended(_) => {
+            false
+        }
     }
 }
 

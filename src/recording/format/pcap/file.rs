@@ -13,10 +13,12 @@ use pcap_file::pcapng::blocks::interface_description::{
 use pcap_file::pcapng::blocks::name_resolution::{Ipv4Record, Ipv6Record, NameResolutionBlock, Record};
 use pcap_file::pcapng::blocks::opt_common::CommonOption;
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
+use pcap_file::pcapng::blocks::unknown::UnknownBlock;
 use pcap_file::pcapng::{Block, PcapNgBlock as _, PcapNgState};
 use pcap_file::{DataLink, Endianness};
 
 use super::Kind;
+use super::frames::{DECRYPTION_SECRETS_BLOCK, TLS_KEY_LOG};
 
 /// Packets begin with their IP header: there was no Ethernet that poptape saw.
 const LINK: DataLink = DataLink::RAW;
@@ -125,6 +127,22 @@ impl File {
         };
         let block = NameResolutionBlock { records: names.iter().map(record).collect(), options: Vec::new() };
         self.block(&block.into_block(), out);
+    }
+
+    /// Appends lines of a TLS key log, for the packets that follow.
+    pub(super) fn keys(&self, lines: &str, out: &mut Vec<u8>) {
+        if !self.holds_remarks() {
+            return;
+        }
+        let mut body = Vec::new();
+        for word in [TLS_KEY_LOG, lines.len() as u32] {
+            body.extend_from_slice(&word.to_le_bytes());
+        }
+        body.extend_from_slice(lines.as_bytes());
+        // Blocks end at multiples of four octets.
+        body.resize(body.len().next_multiple_of(4), 0);
+        let length = body.len() as u32 + 12;
+        self.block(&UnknownBlock::new(DECRYPTION_SECRETS_BLOCK, length, &body).into_block(), out);
     }
 
     fn block(&self, block: &Block<'_>, out: &mut Vec<u8>) {

@@ -28,10 +28,10 @@ use crate::recording::format::Integrity;
 const INTERFACES: usize = 1 << 16;
 
 /// The block with TLS secrets (draft-ietf-opsawg-pcapng section 4.7).
-const DECRYPTION_SECRETS_BLOCK: u32 = 10;
+pub(super) const DECRYPTION_SECRETS_BLOCK: u32 = 10;
 
 /// Its type of secrets that is read: a TLS key log.
-const TLS_KEY_LOG: u32 = 0x544c_534b;
+pub(super) const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// What a file holds.
 pub(super) enum Item<'a> {

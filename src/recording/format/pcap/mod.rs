@@ -40,6 +40,16 @@ pub enum Segments {
     Recorded,
 }
 
+/// What of TLS on the client's leg is in the packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsLayer {
+    /// What is inside, as if there were none.
+    #[default]
+    Plain,
+    /// The records as they passed, with the secrets that open them. Only live sessions know them.
+    Encrypted,
+}
+
 /// The two kinds of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

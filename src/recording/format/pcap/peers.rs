@@ -8,6 +8,9 @@ use crate::recording::Header;
 /// POP3 (RFC 1939 section 3).
 pub(super) const POP3: u16 = 110;
 
+/// POP3 in TLS (RFC 8314 section 3.2).
+pub(super) const POP3S: u16 = 995;
+
 /// Who is not known by an address gets one from the block for documentation (RFC 5737), and the client a port of its
 /// own in each session of a file.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);

@@ -68,9 +68,6 @@ pub(super) fn note(note: &Note) -> String {
     format!("{}: {}", harmless(&note.kind), harmless(&note.text))
 }
 
-/// The most certificates of a chain that are told of.
-const CERTIFICATES: usize = 16;
-
 /// What is known of a handshake, and of who the peer says it is.
 pub(super) fn tls(tls: &Tls) -> Vec<String> {
     let whose = if tls.leg == Side::Server { " with the server" } else { "" };
@@ -91,7 +88,7 @@ pub(super) fn tls(tls: &Tls) -> Vec<String> {
         }
         None => {}
     }
-    remarks.extend(tls.chain.iter().take(CERTIFICATES).map(certificate));
+    remarks.extend(tls.chain.iter().take(Tls::MAX_CHAIN).map(certificate));
     remarks
 }
 
@@ -194,7 +191,7 @@ mod tests {
             ..Tls::of(Side::Server)
         };
         let remarks = tls(&seen);
-        assert_eq!(remarks.len(), 2 + CERTIFICATES);
+        assert_eq!(remarks.len(), 2 + Tls::MAX_CHAIN);
         let expected = [
             "TLS with the server begins (TLSv1.2)",
             "the certificate of the server is NOT VERIFIED: it is self-signed",

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::conversation::{Conversation, Line};
 use super::cutting::Cutting;
 use super::file::File;
-use super::peers::{POP3, Peers};
+use super::peers::{POP3, POP3S, Peers};
 use super::segment::Label;
-use super::{Kind, Writing, remark};
+use super::{Kind, TlsLayer, Writing, remark};
 use crate::pop3::Secrets;
 use crate::recording::format::Writer;
-use crate::recording::{By, End, Entry, Header, How};
-use crate::wire::{Close, Side, Tls};
+use crate::recording::{By, End, Entry, Header, How, Sealed};
+use crate::wire::{Close, Side};
 
 /// See the [module](self).
 pub(super) struct CaptureWriter {
@@ -32,6 +32,9 @@ struct Session {
     redacted: bool,
     /// The server's port is what the user wants.
     port_is_wanted: bool,
+    layer: TlsLayer,
+    /// What is in the packets from now on are records.
+    sealed: bool,
 }
 
 impl CaptureWriter {
@@ -57,6 +60,9 @@ impl CaptureWriter {
             cutting: Cutting::new(self.writing.segments),
             redacted: header.secrets == Secrets::Redact,
             port_is_wanted: self.writing.server_port.is_some(),
+            // The older kind cannot hold what opens it.
+            layer: if self.file.holds_remarks() { self.writing.tls } else { TlsLayer::Plain },
+            sealed: false,
         };
         let mut line =
             Line { conversation: &mut opened.conversation, file: &self.file, packet: &mut self.packet, out };
@@ -94,17 +100,37 @@ impl Writer for CaptureWriter {
 
 impl Session {
     fn entry(&mut self, entry: &Entry, file: &File, packet: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let Self { conversation, cutting, redacted, port_is_wanted } = self;
+        let Self { conversation, cutting, redacted, port_is_wanted, layer, sealed } = self;
         let mut line = Line { conversation, file, packet, out };
         match entry {
             Entry::Opened(_) | Entry::Unknown { .. } => {}
+            Entry::Event(_) if *sealed => {}
+            Entry::Sealed(seen) => {
+                if *layer == TlsLayer::Encrypted {
+                    if !std::mem::replace(sealed, true) {
+                        cutting.finish(&mut line);
+                        if !*port_is_wanted {
+                            Self::move_to(POP3S, &mut line);
+                        }
+                    }
+                    Self::sealed(seen, &mut line);
+                }
+            }
             Entry::Event(event) => cutting.event(event, Label::of(event, *redacted), &mut line),
             Entry::Note(note) => line.remark(|| remark::note(note)),
             Entry::Tls(tls) => {
-                if tls.begins_anew() {
+                if tls.begins_anew() && !*sealed {
                     cutting.tls(tls.readable, &mut line);
                 }
-                Self::tls(tls, *port_is_wanted, &mut line);
+                for remark in remark::tls(tls) {
+                    line.remark(|| remark);
+                }
+                // What is plaintext in the file is no TLS, and to be shown as such it must not be at a port for TLS: that
+                // of an upstream likewise, where the client talks in clear.
+                let plain = tls.readable && tls.failure.is_none() && *layer == TlsLayer::Plain;
+                if plain && !*port_is_wanted {
+                    Self::move_to(POP3, &mut line);
+                }
             }
             Entry::Closed { side, how, at } => cutting.close(*side, *how, *at, &mut line),
             Entry::Ended(end) => {
@@ -115,17 +141,25 @@ impl Session {
         }
     }
 
-    /// What is plaintext in the file is no TLS, and to be shown as such it must not be at a port for TLS: that of an
-    /// upstream likewise, where the client talks in clear.
-    fn tls(tls: &Tls, port_is_wanted: bool, line: &mut Line<'_>) {
-        for remark in remark::tls(tls) {
-            line.remark(|| remark);
+    /// Gives the server a port that says what is spoken there, as long as nothing is written.
+    fn move_to(wanted: u16, line: &mut Line<'_>) {
+        if line.conversation.is_begun() {
+            return;
         }
-        let plain = tls.readable && tls.failure.is_none();
-        if plain && !line.conversation.is_begun() && !port_is_wanted {
-            let port = line.conversation.set_server_port(POP3);
-            if port != POP3 {
-                line.remark(|| format!("the server's port was {port}"));
+        let port = line.conversation.set_server_port(wanted);
+        if port != wanted {
+            line.remark(|| format!("the server's port was {port}"));
+        }
+    }
+
+    /// Octets as they passed, and what opens them.
+    fn sealed(seen: &Sealed, line: &mut Line<'_>) {
+        match seen {
+            Sealed::Keys(lines) => line.file.keys(lines, line.out),
+            Sealed::Octets { side, at, octets } => {
+                for segment in octets.chunks(line.longest()) {
+                    line.data(*side, *at, segment, Label::default());
+                }
             }
         }
     }
