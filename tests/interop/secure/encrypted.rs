@@ -22,10 +22,10 @@ fn wireshark_opens_it_by_itself_and_so_does_poptape() {
     for (tls, version) in WAYS {
         let arguments =
             ["--format", "json", "--format", "pcapng", "--pcap-tls", "encrypted", "--secrets", "keep"];
-        let trusting = ["--upstream-ca", &servers_ca];
-        // For Wireshark the conversation before STLS has to be at the port of POP3.
-        let port: &[&str] = if tls == "stls" { &["--server-port", "110"] } else { &[] };
-        let proxy = authority.record(&url, tls, &[&arguments[..], &trusting, port].concat());
+        // STLS is followed; and for Wireshark the conversation before it has to be at the port of POP3.
+        let others = ["--upstream-ca", &servers_ca, "--server-port", "110"];
+        let others = if tls == "stls" { &others[..] } else { &[] };
+        let proxy = authority.record(&url, tls, &[&arguments, others].concat());
         let scheme = if tls == "implicit" { "pop3s" } else { "pop3" };
         let fetched = Command::new("curl")
             .args(["-sS", "--ssl-reqd", "--tls-max", version, "--cacert", &ca, "-o", "/dev/null", "-u"])
