@@ -2,12 +2,12 @@
 //! it and in order:
 //!
 //! ```text
-//! C: text            the client sends a line (C- without its ending, S alike)
+//! C: text            the client sends a line (S alike)
 //! C= one\r\ntwo      octets in one read
 //! connected, TLS C, TLS S, TLS S failed, FIN C, CUT C, RST C
 //!   c: text          a line to the client (s to the server)
 //!   connect, tls c, tls s, fin c, cut c, rst c, close
-//! ! stls-answered    a note that was made, in order
+//! ! stls-answered    a note that was made, in order; behind a colon what is in its text
 //! greeted            stands for GREETED
 //! ```
 
@@ -57,8 +57,11 @@ fn play(policy: Policy, script: &str) -> (Ended, [String; 2]) {
     let script = script.replace("greeted", GREETED);
     for line in script.lines().map(|line| line.strip_prefix("        ").unwrap_or(line)) {
         if let Some(note) = line.strip_prefix("! ") {
-            let made = if notes.is_empty() { "none".to_owned() } else { notes.remove(0) };
-            assert_eq!(made, note, "the notes of\n{script}");
+            let (kind, part) = note.split_once(": ").unwrap_or((note, ""));
+            let (made, text) =
+                if notes.is_empty() { (String::new(), String::new()) } else { notes.remove(0) };
+            assert_eq!(made, kind, "the notes of\n{script}");
+            assert!(text.contains(part), "{text}");
         } else if let Some(expected) = line.strip_prefix("  ") {
             let action = if done.is_empty() { "nothing".to_owned() } else { done.remove(0) };
             assert_eq!(action, expected, "what is done in\n{script}");
@@ -68,7 +71,7 @@ fn play(policy: Policy, script: &str) -> (Ended, [String; 2]) {
         }
         for entry in relay.entries() {
             match entry {
-                Entry::Note(note) => notes.push(note.kind),
+                Entry::Note(note) => notes.push((note.kind, note.text)),
                 Entry::Ended(end) => ended = Some((end.by, end.how)),
                 Entry::Event(event) => {
                     if let Some((side, run)) = event.octets() {
@@ -80,7 +83,7 @@ fn play(policy: Policy, script: &str) -> (Ended, [String; 2]) {
         }
     }
     assert_eq!(done, Vec::<String>::new(), "at the end of\n{script}");
-    assert_eq!(notes, Vec::<String>::new(), "notes at the end of\n{script}");
+    assert_eq!(notes, Vec::new(), "notes at the end of\n{script}");
     (ended, seen)
 }
 
@@ -266,7 +269,7 @@ fn octets_in_clear_behind_stls_reach_nobody() {
           c: +OK go
           tls c
         TLS C clear
-        ! octets-in-clear
+        ! octets-in-clear: 28 octets in clear
         C: NOOP
           s: NOOP",
     );
@@ -284,7 +287,7 @@ fn octets_in_clear_behind_stls_reach_nobody() {
           tls c
         ! stls-answered
         TLS C
-        ! octets-in-clear
+        ! octets-in-clear: 14 octets in clear
         C: NOOP
           s: NOOP",
     );
@@ -379,6 +382,80 @@ fn an_upstream_without_tls_is_no_upstream() {
     assert_eq!(ended, Some((By::Server, How::TlsFailed)));
     // One that refuses the session says so itself.
     play(policy(Security::Plain, Security::Stls), "  connect\nconnected\nS: -ERR busy\n  c: -ERR busy");
+}
+
+#[test]
+fn stls_is_offered_until_the_login() {
+    play(
+        STLS_TO_PLAIN,
+        "greeted
+        C: USER x
+          s: USER x
+        S: +OK
+          c: +OK
+        C: PASS x
+          s: PASS x
+        S: +OK
+          c: +OK
+        C: CAPA
+          s: CAPA
+        S= +OK\\r\\nTOP\\r\\n.\\r\\n
+          c= +OK\\r\\nTOP\\r\\n.\\r\\n",
+    );
+}
+
+#[test]
+fn what_a_server_says_behind_its_refusal_of_stls_is_not_lost() {
+    play(
+        STLS_TO_PLAIN,
+        "greeted
+        C: STLS
+          s: STLS
+        S= -ERR what\\r\\n-ERR idle\\r\\n
+          c: +OK begin TLS negotiation
+          tls c
+        ! stls-answered
+        TLS C
+          c: -ERR idle",
+    );
+}
+
+#[test]
+fn what_is_held_of_a_side_that_leaves_goes_on() {
+    play(
+        STLS_TO_PLAIN,
+        "greeted
+        C= ST
+        FIN C
+          s= ST
+          fin s",
+    );
+    play(
+        STLS_TO_PLAIN,
+        "greeted
+        C: CAPA
+          s: CAPA
+        S= +OK\\r\\nTOP\\r\\nUS
+          c= +OK\\r\\nTOP\\r\\n
+        FIN S
+          c= US
+          fin c",
+    );
+    play(
+        policy(Security::Plain, Security::Stls),
+        "  connect
+        connected
+        C: QUIT
+        FIN C
+        S: +OK ready
+          s: STLS
+        S: +OK
+          tls s
+        TLS S
+          c: +OK ready
+          s: QUIT
+          fin s",
+    );
 }
 
 #[test]
