@@ -76,14 +76,14 @@ impl Proxy {
         let relay = Relay::new(self.header(&accepted, started), policy);
         let (pool, upstream, tls) = (&self.pool, Some(&self.upstream), &self.tls);
         let sniffer = self.sniffs.then(|| Arc::new(Sniffer::new(clock)));
-        let sniffed = sniffer.clone();
+        let looking = sniffer.clone();
         let around = Surroundings { clock, pool, upstream, tls, sniffer, maildrops: None, stop };
         let number = accepted.number;
         pump::run(relay, accepted.stream, around, |relay| {
             let entries = relay.entries();
             queues.put(
                 number,
-                match &sniffed {
+                match &looking {
                     Some(sniffer) => sniffer.join(entries),
                     None => entries,
                 },

@@ -345,7 +345,8 @@ impl Legs {
         }
     }
 
-    /// Waits until what is open has parted; whatever the peer still says is thrown away until it closes too. Dropping a socket with unread octets would reset it, and a reset overtakes the last words.
+    /// Waits until what is open has parted; whatever the peer still says is thrown away until it closes too. Dropping
+    /// a socket with unread octets would reset it, and a reset overtakes the last words.
     async fn linger(&mut self, pool: &Pool) {
         for side in [Side::Client, Side::Server] {
             let Some(mut leg) = self.leg(side).take() else { continue };

@@ -69,6 +69,26 @@ pub struct Header {
     pub outer: Map<String, Value>,
 }
 
+#[cfg(test)]
+impl Header {
+    /// The first session of a run, between nobody and nobody.
+    pub(crate) fn blank() -> Self {
+        Self {
+            generator: "test".to_owned(),
+            session: 1,
+            started: DateTime::UNIX_EPOCH,
+            client: String::new(),
+            listener: String::new(),
+            upstream: String::new(),
+            server: None,
+            secrets: Secrets::Redact,
+            origin: None,
+            unknown: Map::new(),
+            outer: Map::new(),
+        }
+    }
+}
+
 /// What a sniffer on the client's wire sees from the moment on at which TLS is due there, with what opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sealed {

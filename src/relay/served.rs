@@ -140,7 +140,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::pop3::{Event, Secrets};
+    use crate::pop3::Event;
     use crate::wire::{Tls, TlsFailure};
 
     /// Answers everything with the next of its actions.
@@ -164,22 +164,8 @@ mod tests {
 
     /// What is observed while the inputs come, each a microsecond after the other.
     fn observed(talk: Vec<(Input, Vec<Action>)>) -> Vec<Entry> {
-        let (unknown, outer) = Default::default();
-        let header = Header {
-            generator: "poptape 0.1.0".to_owned(),
-            session: 1,
-            started: chrono::DateTime::UNIX_EPOCH,
-            client: "127.0.0.1:5000".to_owned(),
-            listener: "127.0.0.1:1110".to_owned(),
-            upstream: "serve".to_owned(),
-            server: None,
-            secrets: Secrets::Redact,
-            origin: None,
-            unknown,
-            outer,
-        };
         let (inputs, answers): (Vec<_>, Vec<_>) = talk.into_iter().unzip();
-        let mut served = Served::new(Machined(answers), header, Security::Stls);
+        let mut served = Served::new(Machined(answers), Header::blank(), Security::Stls);
         for (input, at) in inputs.into_iter().zip(0..) {
             served.handle(at, input, &mut Vec::new());
         }

@@ -16,25 +16,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Policy, Relay};
-use crate::pop3::Secrets;
 use crate::recording::{By, Entry, Header, How};
 use crate::wire::{Action, Close, Handshake, Input, Machine, Security, Side, Tls, TlsFailure};
-
-fn header() -> Header {
-    Header {
-        generator: "test".to_owned(),
-        session: 1,
-        started: chrono::DateTime::UNIX_EPOCH,
-        client: String::new(),
-        listener: String::new(),
-        upstream: String::new(),
-        server: None,
-        secrets: Secrets::Redact,
-        origin: None,
-        unknown: serde_json::Map::new(),
-        outer: serde_json::Map::new(),
-    }
-}
 
 /// How most sessions begin.
 const GREETED: &str = "  connect\nconnected\nS: +OK ready\n  c: +OK ready";
@@ -44,7 +27,7 @@ type Ended = Option<(By, How)>;
 
 /// Plays a script; gives how the session ended and the octets that were observed of each side.
 fn play(policy: Policy, script: &str) -> (Ended, [String; 2]) {
-    let mut relay = Relay::new(header(), &Arc::new(policy));
+    let mut relay = Relay::new(Header::blank(), &Arc::new(policy));
     let (mut at, mut done, mut notes) = (0, Vec::new(), Vec::new());
     let (mut ended, mut seen) = (None, [String::new(), String::new()]);
     let mut relay_input = |relay: &mut Relay, input| {
@@ -171,7 +154,7 @@ fn a_reset_is_passed_on_as_a_reset() {
 
 #[test]
 fn a_refused_upstream_is_told_to_the_client_in_one_legal_line() {
-    let mut relay = Relay::new(header(), &Arc::new(Policy::default()));
+    let mut relay = Relay::new(Header::blank(), &Arc::new(Policy::default()));
     let mut done = Vec::new();
     relay.handle(0, Input::ConnectFailed("refused\r\n+OK \u{1b}[2J".repeat(100)), &mut done);
     let [Action::Send(Side::Client, line), Action::Close] = &done[..] else { panic!("{done:?}") };

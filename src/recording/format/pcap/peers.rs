@@ -91,21 +91,15 @@ fn name(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pop3::Secrets;
 
     fn peers(client: &str, server: Option<&str>, upstream: &str, port: Option<u16>) -> Peers {
         let header = Header {
-            generator: "poptape 0.1.0".to_owned(),
             session: 3,
-            started: chrono::DateTime::UNIX_EPOCH,
             client: client.to_owned(),
             listener: "127.0.0.1:1110".to_owned(),
             upstream: upstream.to_owned(),
             server: server.map(str::to_owned),
-            secrets: Secrets::Redact,
-            origin: None,
-            unknown: serde_json::Map::new(),
-            outer: serde_json::Map::new(),
+            ..Header::blank()
         };
         Peers::new(3, &header, port)
     }
