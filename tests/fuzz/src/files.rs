@@ -60,7 +60,10 @@ fn write(name: &str, entries: &[Entry]) -> Vec<u8> {
     for entry in entries {
         writer.take(1, entry, &mut file);
     }
-    writer.tail(&mut file);
+    // A tail stands in for the end.
+    if !matches!(entries.last(), Some(Entry::Ended(_))) {
+        writer.tail(&mut file);
+    }
     file
 }
 

@@ -324,7 +324,10 @@ impl Seen {
             assert_eq!(text(&self.observed), text(to_client), "what is recorded is not what was sent");
         }
         let strips = policy.strip_stls || policy.stls_respond.is_some();
-        let own: &[u8] = if policy.upstream == Security::Stls { b"STLS\r\n" } else { b"" };
+        // The relay has asked for TLS itself.
+        let asked = policy.upstream == Security::Stls
+            && (self.began[Side::Server as usize] > 0 || to_server == b"STLS\r\n");
+        let own: &[u8] = if asked { b"STLS\r\n" } else { b"" };
         let to_server = to_server.strip_prefix(own).unwrap_or(to_server);
         let alike = match (policy.client, policy.upstream) {
             (Security::Plain, _) => true,

@@ -98,7 +98,9 @@ fn written(format: &str, entries: &[Entry]) -> Vec<u8> {
     if let Some(format) = named(format) {
         let mut writer = format.writer(&Writing::default());
         entries.iter().for_each(|entry| writer.take(1, entry, &mut file));
-        writer.tail(&mut file);
+        if !matches!(entries.last(), Some(Entry::Ended(_))) {
+            writer.tail(&mut file);
+        }
     }
     file
 }
