@@ -22,6 +22,24 @@ fn every_seed_holds() {
     }
 }
 
+/// What a target found once.
+const FOUND: &[(&str, &[u8])] = &[
+    // A command behind octets that are missing in what may be a secret, masked or not.
+    ("dissect", b"USER kcope\r\n\xffm\x00\xffmUSER kcope\r\n"),
+    // A server that says something unasked behind its greeting.
+    ("relay", b"\x04\x09\xffS+OK\r\n\xff|QUIT\r\n\xffS+OK\r\n"),
+    // A recording that does not say when the greeting came.
+    ("json", br#"{"format":"poptape-recording","version":1,"session":{"started":"2026-11-24T06:13:02Z"},"exchanges":[{"reply":"+OK"}]}"#),
+];
+
+#[test]
+fn what_was_found_once_holds() {
+    for (target, octets) in FOUND {
+        let (_, check) = TARGETS.iter().find(|(name, _)| name == target).unwrap();
+        check(octets);
+    }
+}
+
 /// The targets, the programs that call them, and what is said of them are the same ones.
 #[test]
 fn every_target_has_its_program() {

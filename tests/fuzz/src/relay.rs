@@ -53,7 +53,8 @@ pub fn relay(script: &[u8]) {
     let negotiated = negotiated
         .iter()
         .any(|&(security, side)| security != Security::Implicit && seen.began[side as usize] > 0);
-    if !negotiated {
+    // Nor is there one place for an answer of its own among what the server says unasked.
+    if !negotiated && !seen.answered {
         for (how, steps) in [("joined", joined(&cut)), ("octet by octet", octet_by_octet(&cut))] {
             let other = Seen::play(&policy, &steps);
             assert_eq!(other.sent, seen.sent, "{how}");
@@ -155,6 +156,8 @@ struct Seen {
     /// The octets that were observed of the server.
     observed: Vec<u8>,
     entries: usize,
+    /// It has answered STLS itself.
+    answered: bool,
     ended: Option<(By, How)>,
     over: bool,
 }
@@ -176,6 +179,7 @@ impl Seen {
             done: Vec::new(),
             observed: Vec::new(),
             entries: 0,
+            answered: false,
             ended: None,
             over: false,
         };
@@ -307,6 +311,7 @@ impl Seen {
                     Some((Side::Server, run)) => self.observed.extend_from_slice(&run.bytes),
                     _ => {}
                 },
+                Entry::Note(note) => self.answered |= note.kind == "stls-answered",
                 Entry::Ended(end) => self.ended = Some((end.by, end.how)),
                 _ => {}
             }
