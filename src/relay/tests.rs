@@ -363,6 +363,14 @@ fn an_upstream_without_tls_is_no_upstream() {
         ! stls-refused",
     );
     assert_eq!(ended, Some((By::Server, How::TlsFailed)));
+    // What it says too early is taken for its answer, however it is cut.
+    for early in ["S= +OK ready\\r\\n-ERR no\\r\\n\n  s: STLS", "S: +OK ready\n  s: STLS\nS: -ERR no"] {
+        let refused =
+            "  c: -ERR [SYS/TEMP] the upstream server refused STLS: -ERR no\n  close\n! stls-refused";
+        let script = format!("  connect\nconnected\n{early}\n{refused}");
+        let (ended, _) = play(policy(Security::Plain, Security::Stls), &script);
+        assert_eq!(ended, Some((By::Server, How::TlsFailed)));
+    }
     // One that refuses the session says so itself.
     play(policy(Security::Plain, Security::Stls), "  connect\nconnected\nS: -ERR busy\n  c: -ERR busy");
 }

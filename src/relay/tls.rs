@@ -234,8 +234,10 @@ impl Tls {
         let is_ok = Status::of(&line) == Some(Status::Ok);
         match greeting {
             None if is_ok => {
-                self.stage = Stage::Asking { greeting: Some(line), line: rest.to_vec() };
+                self.stage = Stage::Asking { greeting: None, line: rest.to_vec() };
                 actions.push(Action::Send(Side::Server, Bytes::from_static(b"STLS\r\n")));
+                // What came behind it in the same read is taken as if it came now.
+                self.ask(core, at, Some(line), actions);
             }
             // It refuses the session: the client sees that.
             None => {

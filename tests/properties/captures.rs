@@ -1,12 +1,10 @@
 //! Any octets as a capture: what the fuzz target calls, with captures that chance has damaged.
 
-#[path = "../fuzz/src/lib.rs"]
-mod fuzzed;
-
 use pcap_file::Endianness;
 use pcap_file::pcapng::blocks::interface_description::InterfaceTsResolution;
 use proptest::prelude::*;
 
+use super::fuzzed;
 use crate::captures::files::{Link, Pcapng, every, gzip, plain, session};
 
 /// The shortest file of each kind.

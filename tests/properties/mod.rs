@@ -2,8 +2,11 @@
 
 mod captures;
 mod dissect;
+#[path = "../fuzz/src/lib.rs"]
+mod fuzzed;
 mod json;
 mod packets;
+mod seeded;
 mod session;
 mod tls;
 

@@ -28,8 +28,15 @@ pub(super) enum Expect {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ClientMode {
     Lines,
-    LongLine { n: u32, hidden: bool, after_cr: bool },
-    Upload { n: Option<u32> },
+    /// `secret`: so is what is still to come of it.
+    LongLine {
+        n: u32,
+        secret: bool,
+        after_cr: bool,
+    },
+    Upload {
+        n: Option<u32>,
+    },
     Waiting,
     Opaque,
 }
@@ -45,13 +52,13 @@ impl Dissector {
                         self.client_line(run, out);
                     }
                 }
-                ClientMode::LongLine { n, hidden, after_cr } => {
+                ClientMode::LongLine { n, secret, after_cr } => {
                     let end = memchr(b'\n', rest);
                     let len = end.map_or(rest.len(), |end| end + 1);
                     let was_cr = if len >= 2 { rest[len - 2] == b'\r' } else { after_cr };
                     let last_cr = rest[len - 1] == b'\r';
                     let mut run = self.client.take(&mut cursor, len);
-                    if hidden {
+                    if secret && self.secrets == Secrets::Redact {
                         let ending: &'static [u8] = match (end, was_cr) {
                             (None, _) => b"",
                             (Some(_), true) => b"\r\n",
@@ -62,7 +69,7 @@ impl Dissector {
                     }
                     self.client_mode = match end {
                         Some(_) => ClientMode::Lines,
-                        None => ClientMode::LongLine { n, hidden, after_cr: last_cr },
+                        None => ClientMode::LongLine { n, secret, after_cr: last_cr },
                     };
                     self.went_on(n);
                     out(Event::RequestMore { n, run });
@@ -92,10 +99,9 @@ impl Dissector {
         let command = Command::parse(&run.bytes);
         let run = match self.rest_of_request(run.clone(), &command) {
             Ok((n, run, secret)) => {
-                let hidden = secret && self.secrets == Secrets::Redact;
                 if !whole {
                     self.client_mode =
-                        ClientMode::LongLine { n, hidden, after_cr: run.bytes.ends_with(b"\r") };
+                        ClientMode::LongLine { n, secret, after_cr: run.bytes.ends_with(b"\r") };
                 }
                 return out(Event::RequestMore { n, run });
             }
@@ -147,8 +153,7 @@ impl Dissector {
         out(Event::Request { n, run: self.masked(run, hidden), request, step });
         self.wait_for_answer(Pending { n, sent, request: Some(request), shape, octets }, out);
         if !whole {
-            let hidden = secret && self.secrets == Secrets::Redact;
-            self.client_mode = ClientMode::LongLine { n, hidden, after_cr: false };
+            self.client_mode = ClientMode::LongLine { n, secret, after_cr: false };
         } else if stls {
             self.client_mode = ClientMode::Waiting;
         }

@@ -78,9 +78,9 @@ impl Dissector {
             ClientMode::Upload { n: Some(n) } => {
                 return out(Event::Missing { n: Some(n), side: Side::Client, octets });
             }
-            ClientMode::LongLine { n, hidden, .. } => {
+            ClientMode::LongLine { n, secret, .. } => {
                 self.client_mode = ClientMode::Lines;
-                Cut { n, secret: hidden, goes_on: hidden || self.may_be_secret(n) }
+                Cut { n, secret, goes_on: secret || self.may_be_secret(n) }
             }
             ClientMode::Lines | ClientMode::Upload { n: None } | ClientMode::Waiting => {
                 Cut { n: self.unseen(), secret: false, goes_on: false }
@@ -131,15 +131,15 @@ impl Dissector {
                 (open.missing, open.gap, open.at_line_start) = (true, Some(self.next_n), true);
                 self.server_mode = ServerMode::Body(open);
             }
-            ServerMode::LongLine { hidden, open: Some(mut open), .. } => {
+            ServerMode::LongLine { secret, open: Some(mut open), .. } => {
                 out(missing(open.outcome.n));
                 (open.missing, open.gap, open.bare_lf) = (true, Some(self.next_n), false);
-                self.gaps.secret = hidden;
+                self.gaps.secret = secret;
                 self.status_ended(*open, out);
             }
-            ServerMode::LongLine { n, hidden, open: None, .. } => {
+            ServerMode::LongLine { n, secret, open: None, .. } => {
                 out(missing(n));
-                self.gaps.secret = hidden;
+                self.gaps.secret = secret;
             }
             ServerMode::Lines => {
                 let (latest, unknown) = self.latest;

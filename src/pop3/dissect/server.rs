@@ -21,7 +21,7 @@ pub(super) enum ServerMode {
     LongLine {
         n: u32,
         /// What is still to come of it is secret.
-        hidden: bool,
+        secret: bool,
         /// Its last octet so far is CR.
         after_cr: bool,
         open: Option<Box<OpenReply>>,
@@ -87,7 +87,7 @@ impl Dissector {
                         self.server_line(run, out);
                     }
                 }
-                ServerMode::LongLine { n, hidden, ref mut after_cr, ref mut open } => {
+                ServerMode::LongLine { n, secret, ref mut after_cr, ref mut open } => {
                     let end = memchr(b'\n', rest);
                     let mut run = self.server.take(&mut cursor, end.map_or(all, |end| end + 1));
                     let ending: &'static [u8] = match &run.bytes[..] {
@@ -97,7 +97,7 @@ impl Dissector {
                         _ => b"",
                     };
                     *after_cr = run.bytes.ends_with(b"\r");
-                    if hidden {
+                    if secret && self.secrets == Secrets::Redact {
                         run.bytes = Bytes::from_static(ending);
                         run.arrivals.iter_mut().for_each(|arrival| arrival.0 = 0);
                     }
@@ -152,7 +152,7 @@ impl Dissector {
     }
 
     /// A line without a status that answers nothing: it belongs to the exchange before it.
-    pub(super) fn attach(&mut self, n: u32, run: Run, hidden: bool, out: &mut impl FnMut(Event)) {
+    pub(super) fn attach(&mut self, n: u32, run: Run, secret: bool, out: &mut impl FnMut(Event)) {
         if !self.pending.is_empty() && !self.ambiguous {
             self.ambiguous = true;
             out(Event::Ambiguous { n });
@@ -163,8 +163,7 @@ impl Dissector {
                 let after_cr = run.bytes.ends_with(b"\r");
                 out(Event::Body { n, run });
                 if ending == Ending::None {
-                    let hidden = hidden && self.secrets == Secrets::Redact;
-                    self.server_mode = ServerMode::LongLine { n, hidden, after_cr, open: None };
+                    self.server_mode = ServerMode::LongLine { n, secret, after_cr, open: None };
                 }
             }
         }
@@ -206,7 +205,7 @@ impl Dissector {
             }
         }
         let after_cr = run.bytes.ends_with(b"\r");
-        let swallowed = hidden.is_some() && self.secrets == Secrets::Redact;
+        let secret = hidden.is_some();
         let run = self.masked(run, hidden);
         let answered = Pending { n, sent: at, request, shape, octets: 0 };
         let mut open = OpenReply::new(answered, status, (before, self.state));
@@ -216,8 +215,8 @@ impl Dissector {
         if whole {
             self.status_ended(open, out);
         } else {
-            let (hidden, open) = (swallowed, Some(Box::new(open)));
-            self.server_mode = ServerMode::LongLine { n, hidden, after_cr, open };
+            let open = Some(Box::new(open));
+            self.server_mode = ServerMode::LongLine { n, secret, after_cr, open };
         }
     }
 
