@@ -133,6 +133,15 @@ pub const COMMANDS: &[Row] = {
     ]
 };
 
+/// A keyword is the place of its row.
+const _: () = {
+    let mut at = 0;
+    while at < COMMANDS.len() {
+        assert!(COMMANDS[at].keyword as usize == at, "the keywords are in the order of the rows");
+        at += 1;
+    }
+};
+
 /// The longest keyword that [`code`] can hold.
 const LONGEST: usize = 7;
 
@@ -167,7 +176,7 @@ impl Keyword {
 
     /// Its row; none for an unknown command.
     pub fn row(self) -> Option<&'static Row> {
-        COMMANDS.iter().find(|row| row.keyword == self)
+        COMMANDS.get(self as usize)
     }
 }
 

@@ -90,17 +90,15 @@ impl Dissector {
             return;
         }
         let command = Command::parse(&run.bytes);
-        let run = match self.rest_of_request(run.clone(), &command) {
-            Ok((n, run, secret)) => {
+        if let Some((n, secret)) = self.rest_of_request(&command) {
+            let end = split_ending(&run.bytes).0.len();
+            let run = self.masked(run, (secret && end > 0).then_some(0..end));
+            if !whole {
                 let hidden = secret && self.secrets == Secrets::Redact;
-                if !whole {
-                    self.client_mode =
-                        ClientMode::LongLine { n, hidden, after_cr: run.bytes.ends_with(b"\r") };
-                }
-                return out(Event::RequestMore { n, run });
+                self.client_mode = ClientMode::LongLine { n, hidden, after_cr: run.bytes.ends_with(b"\r") };
             }
-            Err(run) => run,
-        };
+            return out(Event::RequestMore { n, run });
+        }
         self.client_had_its_answer(out);
         let n = self.new_n();
         let sent = self.client.last;

@@ -233,28 +233,17 @@ impl Dissector {
         self.gaps.unseen.take()
     }
 
-    /// Whether a client's line is the rest of one that was cut: it is no command, and nothing was answered since.
-    /// Whatever it is, it may be the end of a password.
-    pub(super) fn rest_of_request(
-        &mut self,
-        run: Run,
-        command: &Command<'_>,
-    ) -> Result<(u32, Run, bool), Run> {
+    /// Whether a client's line is the rest of one that was cut, of which request, and whether it is secret: it is no
+    /// command, and nothing was answered since. Whatever it is, it may be the end of a password.
+    pub(super) fn rest_of_request(&mut self, command: &Command<'_>) -> Option<(u32, bool)> {
+        let Cut { n, secret, goes_on } = self.gaps.cut.take()?;
         // What answers a challenge is read as such, whatever it looks like, and masked.
         // More words than a command has are those of a password.
         let most = command.keyword.row().map(|row| usize::from(row.arity.1));
         let is_command = most.is_some_and(|most| command.words().take(most + 1).count() <= most);
         let is_none = !is_command && self.expect != Expect::Response;
-        let cut = self.gaps.cut.take().filter(|cut| is_none || cut.goes_on);
-        let Some(Cut { n, secret, goes_on }) = cut else {
-            return Err(run);
-        };
-        if !self.went_on(n) {
-            return Err(run);
-        }
-        let end = split_ending(&run.bytes).0.len();
-        let secret = secret || goes_on || self.state == State::Authorization;
-        Ok((n, self.masked(run, (secret && end > 0).then_some(0..end)), secret))
+        ((is_none || goes_on) && self.went_on(n))
+            .then_some((n, secret || goes_on || self.state == State::Authorization))
     }
 
     /// More octets of a request came; whether it still waits for its answer.

@@ -13,10 +13,10 @@ use super::{bounds, material};
 const COUNT: usize = 1000;
 
 /// Commands that come as a client sends them ahead: as one read brings them.
-pub fn part() -> Part {
+pub fn part(name: &'static str) -> Part {
     let ahead = Bytes::from(material::commands(COUNT).concat());
     let (a, b, c) = (ahead.clone(), ahead.clone(), ahead.clone());
-    Part::new("commands", Throughput::Elements(COUNT as u64))
+    Part::new(name, Throughput::Elements(COUNT as u64))
         .work("dissect", move || {
             let (mut dissector, mut sum) = (material::logged_in(), 0);
             dissector.feed(Side::Client, 10, a.clone(), &mut |event| sum += u64::from(number(&event)));
@@ -47,11 +47,11 @@ pub fn part() -> Part {
 }
 
 /// Commands in lock-step: a read a command, a read an answer.
-pub fn exchanges() -> Part {
+pub fn exchanges(name: &'static str) -> Part {
     let commands: Vec<_> = material::commands(COUNT).into_iter().map(Bytes::from).collect();
     let both: Vec<u8> =
         commands.iter().flat_map(|command| [&command[..], b"-ERR no such message\r\n"].concat()).collect();
-    Part::new("exchanges", Throughput::Elements(COUNT as u64))
+    Part::new(name, Throughput::Elements(COUNT as u64))
         .work("dissect", move || {
             let (mut dissector, mut sum) = (material::logged_in(), 0);
             let mut take = |event: Event| sum += u64::from(number(&event));

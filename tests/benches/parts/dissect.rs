@@ -29,16 +29,16 @@ fn dissect(response: &Bytes, chunk: usize) -> u64 {
     sum
 }
 
-pub fn part() -> Part {
+pub fn part(name: &'static str) -> Part {
     let mut response = b"+OK\r\n".to_vec();
     response.extend_from_slice(&material::body(OCTETS));
     response.extend_from_slice(b".\r\n");
     let response = Bytes::from(response);
     let again = || response.clone();
-    let mut part = Part::new("a response of 64 MB", Throughput::Bytes(response.len() as u64));
-    for (name, chunk) in [("dissect", material::CHUNK), ("dissect in 16 kB", 16 * 1024)] {
+    let mut part = Part::new(name, Throughput::Bytes(response.len() as u64));
+    for (work, chunk) in [("dissect", material::CHUNK), ("dissect in 16 kB", 16 * 1024)] {
         let response = again();
-        part = part.work(name, move || dissect(&response, chunk));
+        part = part.work(work, move || dissect(&response, chunk));
     }
     let (a, b, c, d, e) = (again(), again(), again(), again(), again());
     let mut out = Vec::with_capacity(response.len());

@@ -68,13 +68,13 @@ fn scene(messages: impl IntoIterator<Item = Vec<u8>>) -> Scene {
     Scene { server: Arc::new(Server::new(accounts)), source: Arc::new(maildrops), script: None }
 }
 
-pub fn part() -> Part {
+pub fn part(name: &'static str) -> Part {
     let mut session = Session::new(scene((0..4).map(|_| material::body(1000))));
     let commands =
         ["STAT\r\n", "LIST 2\r\n", "UIDL 2\r\n", "NOOP\r\n", "DELE 1\r\n", "LIST 5\r\n", "RSET\r\n"];
     let ahead = Bytes::from(commands.iter().cycle().take(COUNT).copied().collect::<String>());
     let same = ahead.clone();
-    Part::new("engine", Throughput::Elements(COUNT as u64))
+    Part::new(name, Throughput::Elements(COUNT as u64))
         .work("answer", move || {
             session.send(ahead.clone());
             session.said
@@ -83,12 +83,12 @@ pub fn part() -> Part {
         .compare("answer", "memchr and match", Target::Open)
 }
 
-pub fn sending() -> Part {
+pub fn sending(name: &'static str) -> Part {
     let mut text = Vec::new();
     Unstuffer::default().push(&material::body(OCTETS), &mut text);
     let mut session = Session::new(scene([text.clone()]));
     let mut out = Vec::new();
-    Part::new("engine sending", Throughput::Bytes(OCTETS as u64))
+    Part::new(name, Throughput::Bytes(OCTETS as u64))
         .work("RETR", move || {
             session.send(Bytes::from_static(b"RETR 1\r\n"));
             session.said

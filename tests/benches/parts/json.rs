@@ -37,10 +37,10 @@ fn texts() -> Vec<String> {
     body.lines().map(str::to_owned).collect()
 }
 
-pub fn writing() -> Part {
+pub fn writing(name: &'static str) -> Part {
     let (entries, texts) = (material::entries(OCTETS), texts());
     let (mut out, mut other) = (Vec::new(), Vec::new());
-    Part::new("json writing", Throughput::Bytes(OCTETS as u64))
+    Part::new(name, Throughput::Bytes(OCTETS as u64))
         .work("write", move || write("json", &entries, &mut out))
         .work("serde_json", move || {
             other.clear();
@@ -50,11 +50,11 @@ pub fn writing() -> Part {
         .compare("write", "serde_json", Target::Open)
 }
 
-pub fn reading() -> Part {
+pub fn reading(name: &'static str) -> Part {
     let mut file = Vec::new();
     write("json", &material::entries(OCTETS), &mut file);
     let texts = serde_json::to_vec(&texts()).unwrap();
-    Part::new("json reading", Throughput::Bytes(OCTETS as u64))
+    Part::new(name, Throughput::Bytes(OCTETS as u64))
         .work("read", move || read("json", &file))
         .work("serde_json", move || serde_json::from_slice::<Vec<&str>>(&texts).unwrap().len() as u64)
         .compare("read", "serde_json", Target::Open)

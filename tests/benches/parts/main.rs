@@ -22,20 +22,20 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
-/// Every part.
-const PARTS: &[fn() -> part::Part] = &[
-    dissect::part,
-    command::part,
-    command::exchanges,
-    lines::stuffing,
-    lines::unstuffing,
-    json::writing,
-    json::reading,
-    pcap::writing,
-    pcap::importing,
-    engine::part,
-    engine::sending,
-    replay::part,
+/// Every part with its name.
+const PARTS: &[(&str, fn(&'static str) -> part::Part)] = &[
+    ("a response of 64 MB", dissect::part),
+    ("commands", command::part),
+    ("exchanges", command::exchanges),
+    ("stuffing", lines::stuffing),
+    ("unstuffing", lines::unstuffing),
+    ("json writing", json::writing),
+    ("json reading", json::reading),
+    ("pcap writing", pcap::writing),
+    ("pcap importing", pcap::importing),
+    ("engine", engine::part),
+    ("engine sending", engine::sending),
+    ("replay", replay::part),
 ];
 
 fn main() {
@@ -45,15 +45,16 @@ fn main() {
         .sample_size(10)
         .configure_from_args();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    // With a filter, only what it names is made ready.
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let chosen = |part: &part::Part| filter.is_none_or(|filter| part.id().contains(filter.as_str()));
-    // A test run of the benchmarks measures nothing.
-    let measures = arguments.iter().any(|argument| argument == "--bench");
+    let chosen = |name: &str| filter.is_none_or(|filter| filter.split('/').any(|part| name.contains(part)));
     let mut rows = Vec::new();
-    for part in PARTS {
-        let mut part = part();
+    for (name, part) in PARTS.iter().filter(|(name, _)| chosen(name)) {
+        let mut part = part(name);
         part.measure(&mut criterion);
-        if measures && chosen(&part) {
+        // Where the benchmarks are only tried or profiled, there is nothing to compare.
+        if has("--bench") && !has("--profile-time") {
             rows.extend(ratios::of(&mut part));
         }
     }

@@ -50,12 +50,8 @@ impl Part {
         self
     }
 
-    pub fn id(&self) -> String {
-        self.name.replace(' ', "-")
-    }
-
     pub fn measure(&mut self, criterion: &mut Criterion) {
-        let mut group = criterion.benchmark_group(self.id());
+        let mut group = criterion.benchmark_group(self.name);
         group.throughput(self.amount.clone());
         for Work { name, run } in &mut self.works {
             group.bench_function(*name, |bencher| bencher.iter(&mut *run));

@@ -9,22 +9,22 @@ use super::{bounds, material};
 
 const OCTETS: usize = 4 * 1024 * 1024;
 
-pub fn writing() -> Part {
+pub fn writing(name: &'static str) -> Part {
     let entries = material::entries(OCTETS);
     let (mut out, mut other) = (Vec::new(), Vec::new());
     write("pcapng", &entries, &mut out);
     let file = out.clone();
-    Part::new("pcap writing", Throughput::Bytes(OCTETS as u64))
+    Part::new(name, Throughput::Bytes(OCTETS as u64))
         .work("write", move || write("pcapng", &entries, &mut out))
         .work("copy", move || bounds::copy(&file, &mut other))
         .compare("write", "copy", Target::Open)
 }
 
-pub fn importing() -> Part {
+pub fn importing(name: &'static str) -> Part {
     let mut file = Vec::new();
     write("pcapng", &material::entries(OCTETS), &mut file);
     let same = file.clone();
-    Part::new("pcap importing", Throughput::Bytes(OCTETS as u64))
+    Part::new(name, Throughput::Bytes(OCTETS as u64))
         .work("import", move || read("pcapng", &file))
         .work("pcap-file", move || {
             let (mut reader, mut blocks) = (PcapNgReader::new(&same[..]).unwrap(), 0);

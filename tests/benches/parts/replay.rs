@@ -16,7 +16,7 @@ use super::{bounds, material};
 
 const COUNT: usize = 1000;
 
-pub fn part() -> Part {
+pub fn part(name: &'static str) -> Part {
     let commands: Vec<_> = (1..=COUNT).map(|message| format!("LIST {message}\r\n")).collect();
     let mut script: Vec<_> =
         material::LOGIN.iter().map(|&(side, line)| (side, Bytes::from_static(line))).collect();
@@ -38,7 +38,7 @@ pub fn part() -> Part {
         session.send(ahead.clone());
         session
     };
-    Part::new("replay", Throughput::Elements(COUNT as u64))
+    Part::new(name, Throughput::Elements(COUNT as u64))
         .work("match", move || session().said)
         .work("memchr and match", move || bounds::commands(&same))
         .compare("match", "memchr and match", Target::Open)
