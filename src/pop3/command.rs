@@ -218,10 +218,7 @@ impl<'a> Command<'a> {
 
     /// Where in `line`, which this was parsed from, the secret stands.
     pub fn hidden(&self, line: &[u8]) -> Option<std::ops::Range<usize>> {
-        let end = split_ending(line).0.len();
-        let start = end - self.arguments.len();
-        let hidden = self.keyword.row().map_or(Hidden::Nothing, |row| row.hidden);
-        let skip = match hidden {
+        let skip = match self.keyword.row()?.hidden {
             Hidden::Nothing => return None,
             Hidden::All => 0,
             Hidden::AfterFirst => {
@@ -231,7 +228,8 @@ impl<'a> Command<'a> {
                 rest + self.arguments[rest..].iter().position(|&b| !is_blank(b))?
             }
         };
-        let secret = start + skip..end;
+        let end = split_ending(line).0.len();
+        let secret = end - self.arguments.len() + skip..end;
         // `AUTH PLAIN =` says that the initial response is empty: there is nothing to hide.
         let empty = self.keyword == Keyword::Auth && &line[secret.clone()] == b"=";
         (!secret.is_empty() && !empty).then_some(secret)

@@ -41,7 +41,8 @@ impl Dissector {
             let all = rest.len();
             match self.client_mode {
                 ClientMode::Lines | ClientMode::Upload { .. } => {
-                    if let Some(run) = self.client.line(&mut cursor) {
+                    if let Some(len) = self.client.line(&mut cursor) {
+                        let run = self.client.take(&mut cursor, len);
                         self.client_line(run, out);
                     }
                 }
@@ -82,7 +83,7 @@ impl Dissector {
     }
 
     /// A line, whole or its first [`MAX_LINE`] octets.
-    pub(super) fn client_line(&mut self, run: Run, out: &mut impl FnMut(Event)) {
+    pub(super) fn client_line(&mut self, mut run: Run, out: &mut impl FnMut(Event)) {
         self.settle_bare_terminator(out);
         let whole = run.bytes.ends_with(b"\n");
         if let ClientMode::Upload { n } = self.client_mode {
@@ -92,7 +93,7 @@ impl Dissector {
         let command = Command::parse(&run.bytes);
         if let Some((n, secret)) = self.rest_of_request(&command) {
             let end = split_ending(&run.bytes).0.len();
-            let run = self.masked(run, (secret && end > 0).then_some(0..end));
+            self.mask(&mut run, (secret && end > 0).then_some(0..end));
             if !whole {
                 let hidden = secret && self.secrets == Secrets::Redact;
                 self.client_mode = ClientMode::LongLine { n, hidden, after_cr: run.bytes.ends_with(b"\r") };
@@ -142,7 +143,8 @@ impl Dissector {
         let secret = hidden.is_some();
         let stls = request == Request::Command(Keyword::Stls);
         let octets = run.bytes.len() as u32;
-        out(Event::Request { n, run: self.masked(run, hidden), request, step });
+        self.mask(&mut run, hidden);
+        out(Event::Request { n, run, request, step });
         self.wait_for_answer(Pending { n, sent, request: Some(request), shape, octets }, out);
         if !whole {
             let hidden = secret && self.secrets == Secrets::Redact;

@@ -254,11 +254,14 @@ impl Dissector {
     }
 
     /// A line where a status is due that is none, right after octets that are missing: the rest of what they began.
-    pub(super) fn rest_of_reply(&mut self, run: Run, out: &mut impl FnMut(Event)) -> Result<(), Run> {
+    pub(super) fn rest_of_reply(&mut self, mut run: Run, out: &mut impl FnMut(Event)) -> Result<(), Run> {
         let secret = std::mem::take(&mut self.gaps.secret);
         let end = split_ending(&run.bytes).0.len();
         let hidden = (secret && end > 0).then_some(0..end);
-        let Some(n) = self.gaps.due.take() else { return Err(self.masked(run, hidden)) };
+        let Some(n) = self.gaps.due.take() else {
+            self.mask(&mut run, hidden);
+            return Err(run);
+        };
         if n == 0 && !self.greeted {
             self.gaps.due = Some(n);
             self.greeting_not_seen(out);
@@ -279,7 +282,7 @@ impl Dissector {
             }
             out(self.unanswered(pending, true));
         }
-        let run = self.masked(run, hidden);
+        self.mask(&mut run, hidden);
         self.attach(n, run, secret, out);
         Ok(())
     }
