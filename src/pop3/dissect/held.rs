@@ -50,7 +50,20 @@ impl Held {
     }
 
     /// The held octets and the next `len` of the chunk as one run.
+    #[inline]
     pub(super) fn take(&mut self, cursor: &mut Cursor, len: usize) -> Run {
+        let held = !self.octets.is_empty() || !self.arrivals.is_empty();
+        if held || cursor.at == 0 || cursor.arrived < cursor.arrivals.len() {
+            return self.take_with_arrivals(cursor, len);
+        }
+        // In the midst of what one read brought there is nothing more to look at.
+        let end = cursor.at + len;
+        let bytes = cursor.data.slice(cursor.at..end);
+        cursor.at = end;
+        Run { bytes, arrivals: Arrivals::new() }
+    }
+
+    fn take_with_arrivals(&mut self, cursor: &mut Cursor, len: usize) -> Run {
         let end = cursor.at + len;
         let shift = self.octets.len();
         let mut arrivals = take(&mut self.arrivals);
