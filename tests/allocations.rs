@@ -1,5 +1,5 @@
-//! What is allocated while octets are dissected: nothing for a line of a body, and so much for a command, whatever came
-//! before it. A binary of its own, since counting takes the place of the allocator.
+//! What is allocated while octets are dissected: nothing for a line of a body, and so much for a command,
+//! whatever came before it. A binary of its own, since counting takes the place of the allocator.
 
 use allocation_counter::measure;
 use bytes::Bytes;
@@ -24,8 +24,8 @@ fn logged_in() -> Dissector {
     dissector
 }
 
-/// How often something is allocated while a side's octets are dissected, in these chunks, and how many events come of
-/// them. What the events hold is theirs, and let go at once.
+/// How often something is allocated while a side's octets are dissected, in these chunks, and how many events
+/// come of them. What the events hold is theirs, and let go at once.
 fn allocations(dissector: &mut Dissector, side: Side, chunks: Vec<Bytes>) -> (u64, u64) {
     let mut events = 0;
     let counted = measure(|| {
@@ -70,7 +70,8 @@ fn lines_of_a_body_allocate_nothing() {
 
 #[test]
 fn chunks_of_a_body_allocate_no_more_than_what_is_held_back_between_two() {
-    // Each allocates at most what is held back of it, the beginning of a terminator, and the run that it becomes.
+    // Each allocates at most what is held back of it, the beginning of a terminator, and the run that it
+    // becomes.
     for chunk in [1, 7, 64, 1460, 16 * 1024] {
         let (allocations, chunks) = retrieved(5_000, chunk);
         assert!(allocations <= 2 + 2 * chunks as u64, "{allocations} in {chunks} chunks of {chunk}");

@@ -149,8 +149,8 @@ const fn is_blank(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t')
 }
 
-/// Where the word ends that a line begins with, and its code: its octets in upper case in one number behind a marker, so
-/// that a look-up compares integers; 0 where it is too long to be a keyword.
+/// Where the word ends that a line begins with, and its code: its octets in upper case in one number behind a
+/// marker, so that a look-up compares integers; 0 where it is too long to be a keyword.
 const fn first_word(line: &[u8]) -> (usize, u64) {
     let (mut code, mut end) = (1, 0);
     while end < line.len() && !is_blank(line[end]) {

@@ -233,8 +233,8 @@ impl Dissector {
         self.gaps.unseen.take()
     }
 
-    /// Whether a client's line is the rest of one that was cut, of which request, and whether it is secret: it is no
-    /// command, and nothing was answered since. Whatever it is, it may be the end of a password.
+    /// Whether a client's line is the rest of one that was cut, of which request, and whether it is secret:
+    /// it is no command, and nothing was answered since. Whatever it is, it may be the end of a password.
     pub(super) fn rest_of_request(&mut self, command: &Command<'_>) -> Option<(u32, bool)> {
         let Cut { n, secret, goes_on } = self.gaps.cut.take()?;
         // What answers a challenge is read as such, whatever it looks like, and masked.

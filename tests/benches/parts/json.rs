@@ -20,15 +20,18 @@ pub fn write(format: &str, entries: &[Entry], out: &mut Vec<u8>) -> u64 {
     out.len() as u64
 }
 
-/// How many entries a file has.
+/// How many octets of the two sides are in a file.
 pub fn read(format: &str, file: &[u8]) -> u64 {
-    let mut entries = 0;
-    let mut take = |_, _: &Entry| {
-        entries += 1;
+    let mut octets = 0;
+    let mut take = |_, entry: &Entry| {
+        if let Entry::Event(event) = entry {
+            octets += event.octets().map_or(0, |(_, run)| run.bytes.len() as u64);
+        }
         Ok(())
     };
     play(named(format).unwrap(), &mut &file[..], &Reading::default(), &mut take).unwrap();
-    entries
+    assert!(octets >= OCTETS as u64, "all of it is there");
+    octets
 }
 
 /// The lines of the message, for a library that knows nothing of sessions.

@@ -1,8 +1,9 @@
 //! Benchmarks of the parts, each beside the bounds of what it does: `cargo bench --bench parts [FILTER]`.
 //!
-//! A figure alone says more of the machine than of poptape. So each group holds, over the same octets, what costs less
-//! whatever one does (finding the terminator, finding each line, copying) and, where there is one, a peer; the table at
-//! the end has the ratios, measured in turns, so that whatever else the machine does slows both.
+//! A figure alone says more of the machine than of poptape. So each group holds, over the same octets, what
+//! any way of doing it costs at least (finding the terminator, finding each line, copying) and, where there
+//! is one, a peer; the table at the end has the ratios, measured in turns, so that whatever else the machine
+//! does slows both.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a program for developers")]
 #![expect(clippy::disallowed_methods, unreachable_pub, reason = "it measures time")]
 

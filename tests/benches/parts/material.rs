@@ -8,8 +8,8 @@ use poptape::wire::Side::{self, Client, Server};
 /// What a read brings of a bulk transfer.
 pub const CHUNK: usize = 256 * 1024;
 
-/// A message of about so many octets, as it goes over the wire: as large ones are, mostly lines of 76, some of
-/// text, of which a few begin with a dot.
+/// A message of about so many octets, as it goes over the wire: as large ones are, mostly lines of 76, some
+/// of text, of which a few begin with a dot.
 pub fn body(octets: usize) -> Vec<u8> {
     let mut body = b"From: kcope@example.org\r\nSubject: pictures\r\n\r\n".to_vec();
     let mut dice = 1u32;
