@@ -133,23 +133,37 @@ pub const COMMANDS: &[Row] = {
     ]
 };
 
-/// The longest keyword that [`code`] can hold.
-const LONGEST: usize = 7;
-
-/// The keyword's octets in upper case in one word behind a marker, so that a look-up compares integers.
-const fn code(name: &[u8]) -> u64 {
-    let (mut code, mut at) = (1, 0);
-    while at < name.len() {
-        code = code << 8 | name[at].to_ascii_uppercase() as u64;
+/// A keyword is the place of its row.
+const _: () = {
+    let mut at = 0;
+    while at < COMMANDS.len() {
+        assert!(COMMANDS[at].keyword as usize == at, "the keywords are in the order of the rows");
         at += 1;
     }
-    code
+};
+
+/// The longest keyword that [`first_word`] has a code for.
+const LONGEST: usize = 7;
+
+const fn is_blank(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t')
+}
+
+/// Where the word ends that a line begins with, and its code: its octets in upper case in one number behind a
+/// marker, so that a look-up compares integers; 0 where it is too long to be a keyword.
+const fn first_word(line: &[u8]) -> (usize, u64) {
+    let (mut code, mut end) = (1, 0);
+    while end < line.len() && !is_blank(line[end]) {
+        code = code << 8 | line[end].to_ascii_uppercase() as u64;
+        end += 1;
+    }
+    (end, if end > LONGEST { 0 } else { code })
 }
 
 const CODES: [u64; COMMANDS.len()] = {
     let (mut codes, mut at) = ([0; COMMANDS.len()], 0);
     while at < codes.len() {
-        codes[at] = code(COMMANDS[at].name.as_bytes());
+        codes[at] = first_word(COMMANDS[at].name.as_bytes()).1;
         at += 1;
     }
     codes
@@ -158,16 +172,17 @@ const CODES: [u64; COMMANDS.len()] = {
 impl Keyword {
     /// The keyword that a word names, in any case (RFC 1939 section 3).
     pub fn of(word: &[u8]) -> Self {
-        if word.len() > LONGEST {
-            return Self::Unknown;
-        }
-        let wanted = code(word);
+        let (end, code) = first_word(word);
+        if end == word.len() { Self::with(code) } else { Self::Unknown }
+    }
+
+    fn with(wanted: u64) -> Self {
         CODES.iter().position(|&code| code == wanted).map_or(Self::Unknown, |at| COMMANDS[at].keyword)
     }
 
     /// Its row; none for an unknown command.
     pub fn row(self) -> Option<&'static Row> {
-        COMMANDS.iter().find(|row| row.keyword == self)
+        COMMANDS.get(self as usize)
     }
 }
 
@@ -182,19 +197,18 @@ pub struct Command<'a> {
     pub arguments: &'a [u8],
 }
 
-const fn is_blank(octet: u8) -> bool {
-    matches!(octet, b' ' | b'\t')
-}
-
 impl<'a> Command<'a> {
     /// Takes a line apart, with or without its ending.
     pub fn parse(line: &'a [u8]) -> Self {
         let (line, _) = split_ending(line);
         let start = line.iter().position(|&b| !is_blank(b)).unwrap_or(line.len());
         let line = &line[start..];
-        let end = line.iter().position(|&b| is_blank(b)).unwrap_or(line.len());
-        let name = &line[..end];
-        Self { keyword: Keyword::of(name), name, arguments: line.get(end + 1..).unwrap_or_default() }
+        let (end, code) = first_word(line);
+        Self {
+            keyword: Keyword::with(code),
+            name: &line[..end],
+            arguments: line.get(end + 1..).unwrap_or_default(),
+        }
     }
 
     /// The arguments, split at blanks.
@@ -209,10 +223,7 @@ impl<'a> Command<'a> {
 
     /// Where in `line`, which this was parsed from, the secret stands.
     pub fn hidden(&self, line: &[u8]) -> Option<std::ops::Range<usize>> {
-        let end = split_ending(line).0.len();
-        let start = end - self.arguments.len();
-        let hidden = self.keyword.row().map_or(Hidden::Nothing, |row| row.hidden);
-        let skip = match hidden {
+        let skip = match self.keyword.row()?.hidden {
             Hidden::Nothing => return None,
             Hidden::All => 0,
             Hidden::AfterFirst => {
@@ -222,7 +233,8 @@ impl<'a> Command<'a> {
                 rest + self.arguments[rest..].iter().position(|&b| !is_blank(b))?
             }
         };
-        let secret = start + skip..end;
+        let end = split_ending(line).0.len();
+        let secret = end - self.arguments.len() + skip..end;
         // `AUTH PLAIN =` says that the initial response is empty: there is nothing to hide.
         let empty = self.keyword == Keyword::Auth && &line[secret.clone()] == b"=";
         (!secret.is_empty() && !empty).then_some(secret)

@@ -48,7 +48,8 @@ impl Dissector {
             let all = rest.len();
             match self.client_mode {
                 ClientMode::Lines | ClientMode::Upload { .. } => {
-                    if let Some(run) = self.client.line(&mut cursor) {
+                    if let Some(len) = self.client.line(&mut cursor) {
+                        let run = self.client.take(&mut cursor, len);
                         self.client_line(run, out);
                     }
                 }
@@ -89,7 +90,7 @@ impl Dissector {
     }
 
     /// A line, whole or its first [`MAX_LINE`] octets.
-    pub(super) fn client_line(&mut self, run: Run, out: &mut impl FnMut(Event)) {
+    pub(super) fn client_line(&mut self, mut run: Run, out: &mut impl FnMut(Event)) {
         self.settle_bare_terminator(out);
         let whole = run.bytes.ends_with(b"\n");
         if let ClientMode::Upload { n } = self.client_mode {
@@ -97,16 +98,14 @@ impl Dissector {
             return;
         }
         let command = Command::parse(&run.bytes);
-        let run = match self.rest_of_request(run.clone(), &command) {
-            Ok((n, run, secret)) => {
-                if !whole {
-                    self.client_mode =
-                        ClientMode::LongLine { n, secret, after_cr: run.bytes.ends_with(b"\r") };
-                }
-                return out(Event::RequestMore { n, run });
+        if let Some((n, secret)) = self.rest_of_request(&command) {
+            let end = split_ending(&run.bytes).0.len();
+            self.mask(&mut run, (secret && end > 0).then_some(0..end));
+            if !whole {
+                self.client_mode = ClientMode::LongLine { n, secret, after_cr: run.bytes.ends_with(b"\r") };
             }
-            Err(run) => run,
-        };
+            return out(Event::RequestMore { n, run });
+        }
         self.client_had_its_answer(out);
         let n = self.new_n();
         let sent = self.client.last;
@@ -150,7 +149,8 @@ impl Dissector {
         let secret = hidden.is_some();
         let stls = request == Request::Command(Keyword::Stls);
         let octets = run.bytes.len() as u32;
-        out(Event::Request { n, run: self.masked(run, hidden), request, step });
+        self.mask(&mut run, hidden);
+        out(Event::Request { n, run, request, step });
         self.wait_for_answer(Pending { n, sent, request: Some(request), shape, octets }, out);
         if !whole {
             self.client_mode = ClientMode::LongLine { n, secret, after_cr: false };

@@ -233,28 +233,17 @@ impl Dissector {
         self.gaps.unseen.take()
     }
 
-    /// Whether a client's line is the rest of one that was cut: it is no command, and nothing was answered since.
-    /// Whatever it is, it may be the end of a password.
-    pub(super) fn rest_of_request(
-        &mut self,
-        run: Run,
-        command: &Command<'_>,
-    ) -> Result<(u32, Run, bool), Run> {
+    /// Whether a client's line is the rest of one that was cut, of which request, and whether it is secret:
+    /// it is no command, and nothing was answered since. Whatever it is, it may be the end of a password.
+    pub(super) fn rest_of_request(&mut self, command: &Command<'_>) -> Option<(u32, bool)> {
+        let Cut { n, secret, goes_on } = self.gaps.cut.take()?;
         // What answers a challenge is read as such, whatever it looks like, and masked.
         // More words than a command has are those of a password.
         let most = command.keyword.row().map(|row| usize::from(row.arity.1));
         let is_command = most.is_some_and(|most| command.words().take(most + 1).count() <= most);
         let is_none = !is_command && self.expect != Expect::Response;
-        let cut = self.gaps.cut.take().filter(|cut| is_none || cut.goes_on);
-        let Some(Cut { n, secret, goes_on }) = cut else {
-            return Err(run);
-        };
-        if !self.went_on(n) {
-            return Err(run);
-        }
-        let end = split_ending(&run.bytes).0.len();
-        let secret = secret || goes_on || self.state == State::Authorization;
-        Ok((n, self.masked(run, (secret && end > 0).then_some(0..end)), secret))
+        ((is_none || goes_on) && self.went_on(n))
+            .then_some((n, secret || goes_on || self.state == State::Authorization))
     }
 
     /// More octets of a request came; whether it still waits for its answer.
@@ -265,11 +254,14 @@ impl Dissector {
     }
 
     /// A line where a status is due that is none, right after octets that are missing: the rest of what they began.
-    pub(super) fn rest_of_reply(&mut self, run: Run, out: &mut impl FnMut(Event)) -> Result<(), Run> {
+    pub(super) fn rest_of_reply(&mut self, mut run: Run, out: &mut impl FnMut(Event)) -> Result<(), Run> {
         let secret = std::mem::take(&mut self.gaps.secret);
         let end = split_ending(&run.bytes).0.len();
         let hidden = (secret && end > 0).then_some(0..end);
-        let Some(n) = self.gaps.due.take() else { return Err(self.masked(run, hidden)) };
+        let Some(n) = self.gaps.due.take() else {
+            self.mask(&mut run, hidden);
+            return Err(run);
+        };
         if n == 0 && !self.greeted {
             self.gaps.due = Some(n);
             self.greeting_not_seen(out);
@@ -290,7 +282,7 @@ impl Dissector {
             }
             out(self.unanswered(pending, true));
         }
-        let run = self.masked(run, hidden);
+        self.mask(&mut run, hidden);
         self.attach(n, run, secret, out);
         Ok(())
     }

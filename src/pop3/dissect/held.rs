@@ -50,37 +50,53 @@ impl Held {
     }
 
     /// The held octets and the next `len` of the chunk as one run.
+    #[inline]
     pub(super) fn take(&mut self, cursor: &mut Cursor, len: usize) -> Run {
+        let held = !self.octets.is_empty() || !self.arrivals.is_empty();
+        if held || cursor.at == 0 || cursor.arrived < cursor.arrivals.len() {
+            return self.take_with_arrivals(cursor, len);
+        }
+        // In the midst of what one read brought there is nothing more to look at.
         let end = cursor.at + len;
-        let chunk = cursor.data.slice(cursor.at..end);
+        let bytes = cursor.data.slice(cursor.at..end);
+        cursor.at = end;
+        Run { bytes, arrivals: Arrivals::new() }
+    }
+
+    fn take_with_arrivals(&mut self, cursor: &mut Cursor, len: usize) -> Run {
+        let end = cursor.at + len;
         let shift = self.octets.len();
         let mut arrivals = take(&mut self.arrivals);
-        let within =
-            cursor.arrivals[cursor.arrived..].iter().take_while(|arrival| (arrival.0 as usize) < end);
-        for &(offset, at) in within {
+        while let Some(&(offset, at)) = cursor.arrivals.get(cursor.arrived)
+            && (offset as usize) < end
+        {
             arrivals.push(((offset as usize + shift - cursor.at) as u32, at));
             self.last = at;
             cursor.arrived += 1;
         }
-        cursor.at = end;
-        let bytes = if shift == 0 {
-            chunk
-        } else {
+        let bytes = if shift > 0 {
             let mut octets = take(&mut self.octets);
-            octets.extend_from_slice(&chunk);
+            octets.extend_from_slice(&cursor.data[cursor.at..end]);
             Bytes::from(octets)
+        } else if len == cursor.data.len() {
+            // A chunk that is one run, as in lock-step, is handed on as it is.
+            cursor.at = 0;
+            return Run { bytes: take(&mut cursor.data), arrivals };
+        } else {
+            cursor.data.slice(cursor.at..end)
         };
+        cursor.at = end;
         Run { bytes, arrivals }
     }
 
-    /// The next line, whole or its first [`MAX_LINE`] octets; none where its end has not come, and then what
-    /// is there is kept.
-    pub(super) fn line(&mut self, cursor: &mut Cursor) -> Option<Run> {
+    /// How many octets of the chunk make the next line whole, or fill its first [`MAX_LINE`] octets; none
+    /// where its end has not come, and then what is there is kept.
+    pub(super) fn line(&mut self, cursor: &mut Cursor) -> Option<usize> {
         let rest = cursor.rest();
         let (all, room) = (rest.len(), MAX_LINE - self.octets.len());
         match memchr(b'\n', &rest[..all.min(room)]) {
-            Some(end) => Some(self.take(cursor, end + 1)),
-            None if all >= room => Some(self.take(cursor, room)),
+            Some(end) => Some(end + 1),
+            None if all >= room => Some(room),
             None => {
                 self.keep(cursor, all);
                 None

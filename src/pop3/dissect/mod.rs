@@ -213,6 +213,7 @@ impl Dissector {
     }
 
     /// Queues a request for its answer. A peer that never answers must not cost memory without end.
+    #[inline]
     fn wait_for_answer(&mut self, pending: Pending, out: &mut impl FnMut(Event)) {
         let cost = pending.octets as usize + PENDING_COST;
         if self.outstanding + cost > MAX_OUTSTANDING {

@@ -1,5 +1,7 @@
 //! Masking: the one place where a secret leaves the stream, before any event holds it.
 
+use std::ops::Range;
+
 use super::Dissector;
 use crate::pop3::sasl;
 use crate::pop3::secret::{MASK, Secrets};
@@ -12,22 +14,28 @@ impl Dissector {
         if payload == MASK { told } else { decoded }
     }
 
-    pub(super) fn masked(&self, run: Run, hidden: Option<std::ops::Range<usize>>) -> Run {
-        let Some(range) = hidden.filter(|_| self.secrets == Secrets::Redact) else { return run };
-        let Run { bytes, mut arrivals } = run;
-        let shown = |offset: u32| {
-            let offset = offset as usize;
-            let offset = if offset >= range.end {
-                offset - range.len() + MASK.len()
-            } else {
-                offset.min(range.start + MASK.len())
-            };
-            offset as u32
-        };
-        for (offset, _) in &mut arrivals {
-            *offset = shown(*offset);
+    /// Masks what is hidden in a run. Where nothing is, as in most, it stays in its place.
+    pub(super) fn mask(&self, run: &mut Run, hidden: Option<Range<usize>>) {
+        if let Some(range) = hidden
+            && self.secrets == Secrets::Redact
+        {
+            mask(run, &range);
         }
-        let octets = [&bytes[..range.start], MASK, &bytes[range.end..]].concat();
-        Run { bytes: octets.into(), arrivals }
     }
+}
+
+fn mask(run: &mut Run, range: &Range<usize>) {
+    let shown = |offset: u32| {
+        let offset = offset as usize;
+        let offset = if offset >= range.end {
+            offset - range.len() + MASK.len()
+        } else {
+            offset.min(range.start + MASK.len())
+        };
+        offset as u32
+    };
+    for (offset, _) in &mut run.arrivals {
+        *offset = shown(*offset);
+    }
+    run.bytes = [&run.bytes[..range.start], MASK, &run.bytes[range.end..]].concat().into();
 }

@@ -83,7 +83,8 @@ impl Dissector {
             let all = rest.len();
             match self.server_mode {
                 ServerMode::Lines => {
-                    if let Some(run) = self.server.line(&mut cursor) {
+                    if let Some(len) = self.server.line(&mut cursor) {
+                        let run = self.server.take(&mut cursor, len);
                         self.server_line(run, out);
                     }
                 }
@@ -174,7 +175,7 @@ impl Dissector {
         n: u32,
         pending: Option<Pending>,
         status: Option<Status>,
-        run: Run,
+        mut run: Run,
         out: &mut impl FnMut(Event),
     ) {
         let first = run.arrivals.first().map_or(self.server.last, |&(_, at)| at);
@@ -206,7 +207,7 @@ impl Dissector {
         }
         let after_cr = run.bytes.ends_with(b"\r");
         let secret = hidden.is_some();
-        let run = self.masked(run, hidden);
+        self.mask(&mut run, hidden);
         let answered = Pending { n, sent: at, request, shape, octets: 0 };
         let mut open = OpenReply::new(answered, status, (before, self.state));
         open.outcome.wire = run.bytes.len() as u64;
