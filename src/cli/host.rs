@@ -18,7 +18,7 @@ use crate::net::server::House;
 use crate::pop3::Secrets;
 use crate::render::units::counted;
 use crate::sink::Sink;
-use crate::sink::tally::Tally;
+use crate::sink::tally::{Counts, Tally};
 use crate::wire::Security;
 
 /// What becomes of what is said.
@@ -81,6 +81,17 @@ impl<'a> Host<'a> {
         if verdict == Verdict::Clean && !failed.is_empty() {
             return Err(Failure::runtime("the recordings are not complete: see the warning above"));
         }
-        Ok(if verdict == Verdict::Clean && counts.flaws_taken > 0 { Verdict::Finding } else { verdict })
+        Ok(if verdict == Verdict::Clean { flaws(&counts) } else { verdict })
+    }
+}
+
+/// The verdict of the certificates that clients took and must not take, said aloud: it is what the run was for.
+pub(super) fn flaws(counts: &Counts) -> Verdict {
+    match counts.flaws_taken {
+        0 => Verdict::Clean,
+        taken => {
+            say(&format!("{} a certificate of --tls-fail was taken", counted(taken, "time")));
+            Verdict::Finding
+        }
     }
 }

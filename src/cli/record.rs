@@ -10,6 +10,7 @@ use super::captures::{Formats, OUTPUT, SecretsChoice};
 use super::episodes::{Episodes, Mode};
 use super::failure::{Failure, Verdict};
 use super::front::{Front, block_on};
+use super::host::flaws;
 use super::outlets::Outlets;
 use super::output::{say, warn};
 use super::proxy::{GENERATOR, Proxy};
@@ -172,7 +173,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     if let Some(replay) = replay {
         say(replay.report().to_string().trim_end());
         if !record {
-            return Ok(verdict);
+            return Ok(if verdict == Verdict::Clean { flaws(&tally.counts()) } else { verdict });
         }
     }
     let counts = tally.counts();
@@ -200,7 +201,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         let upstream = arguments.upstream.as_ref().map(ToString::to_string).unwrap_or_default();
         return Err(Failure::runtime(format!("{sessions} could not be connected to {upstream}")));
     }
-    Ok(if counts.flaws_taken > 0 { Verdict::Finding } else { verdict })
+    Ok(flaws(&counts))
 }
 
 /// Gives the verdict, and the names of the sinks that failed.

@@ -34,7 +34,7 @@ pub(super) const WAYS: &[Way] = &[
         name: "fetchmail",
         title: "fetchmail",
         lines: &[
-            "fetchmail --sslproto TLS1.2+ --sslcertck --sslcertfile {pem} --user NAME --protocol POP3 --port 1110 127.0.0.1",
+            "fetchmail --sslproto TLS1.2+ --sslcertck --sslcertfile {pem} --user NAME --protocol POP3 --port 1110 localhost",
         ],
         undo: &[],
     },

@@ -423,12 +423,16 @@ impl Machine for Engine {
             // Without QUIT there is no UPDATE: the lock goes and every message stays (RFC 1939 section 6).
             // What it asked for before it said that nothing more comes is still answered.
             Input::Closed(Side::Client, Close::Finished | Close::Truncated) => self.leaving = true,
-            Input::Closed(Side::Client, Close::Reset) | Input::Stop => {
+            Input::Closed(Side::Client, Close::Reset) | Input::Broke(Side::Client, _) | Input::Stop => {
                 self.later.clear();
                 self.stage = Stage::Over;
             }
             // There is no other side.
-            Input::Connected(_) | Input::ConnectFailed(_) | Input::Received(..) | Input::Closed(..) => {}
+            Input::Connected(_)
+            | Input::ConnectFailed(_)
+            | Input::Received(..)
+            | Input::Closed(..)
+            | Input::Broke(..) => {}
         }
         self.work(actions);
     }

@@ -334,8 +334,9 @@ impl Legs {
     }
 
     fn lost(&mut self, side: Side) -> Input {
-        *self.leg(side) = None;
-        Input::Closed(side, Close::Reset)
+        let mut lost = self.leg(side).take();
+        let why = lost.as_mut().and_then(Leg::layer).and_then(|layer| layer.why_broken(side));
+        why.map_or(Input::Closed(side, Close::Reset), |why| Input::Broke(side, Box::new(why)))
     }
 
     /// Ends what is open in order: FIN follows what is unsent.
@@ -354,7 +355,7 @@ impl Legs {
                 continue;
             }
             while leg.readable {
-                leg.readable = poll_fn(|cx| leg.poll_read(cx, pool)).await.is_ok();
+                leg.readable = leg.read_raw(pool).await.is_ok_and(|octets| !octets.is_empty());
             }
         }
     }

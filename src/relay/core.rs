@@ -44,7 +44,7 @@ impl Core {
             }
             Input::Closed(side, how) => self.closed(at, side, how, actions),
             // It asks for none of these.
-            Input::Woke | Input::Told(_) | Input::Tls(_) => {}
+            Input::Woke | Input::Told(_) | Input::Tls(_) | Input::Broke(..) => {}
             Input::Stop => {
                 self.open(None);
                 actions.push(Action::Close);

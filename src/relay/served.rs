@@ -4,7 +4,7 @@
 use crate::recording::{By, Entry, Header, How, Observer};
 use crate::wire::{Action, Close, Handshake, Input, Machine, Micros, Security, Side};
 
-use super::told::{tell, tell_clear, tell_taken};
+use super::told::{tell, tell_broken, tell_clear, tell_taken};
 
 /// Takes entries before the actions that made them are performed: whoever has seen an answer finds its entries
 /// taken.
@@ -88,6 +88,10 @@ impl<M: Machine> Machine for Served<M> {
     fn handle(&mut self, at: Micros, input: Input, actions: &mut Vec<Action>) {
         let input = match input {
             Input::Tls(handshake) => self.secured(at, handshake),
+            Input::Broke(side, why) => {
+                tell_broken(&mut self.observer, at, side, &why);
+                Input::Closed(side, Close::Reset)
+            }
             input => input,
         };
         match &input {

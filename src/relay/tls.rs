@@ -30,7 +30,7 @@ use super::intercept::{Answered, Intercept};
 use super::list::Edit;
 use super::policy::Policy;
 use super::remarks::Remarks;
-use super::told::{tell, tell_clear, tell_mute, tell_taken};
+use super::told::{tell, tell_broken, tell_clear, tell_mute, tell_taken};
 use crate::pop3::{State, Status, excerpt};
 use crate::recording::{By, How};
 use crate::wire::{Action, Close, Handshake, Input, Micros, Security, Side};
@@ -138,6 +138,12 @@ impl Tls {
             Input::Tls(handshake) => self.handshake(core, at, *handshake, actions),
             Input::Received(side, octets) => self.received(core, at, side, octets, actions),
             Input::Closed(side, how) => self.closed(core, at, side, how, actions),
+            Input::Broke(side, why) => {
+                tell_broken(&mut core.observer, at, side, &why);
+                // Which is a word.
+                self.mute &= side != Side::Client;
+                self.closed(core, at, side, Close::Reset, actions);
+            }
             Input::ConnectFailed(_) | Input::Stop => {
                 self.open(core, None);
                 core.handle(at, input, actions);
@@ -360,8 +366,12 @@ impl Tls {
 
     /// The client says STLS.
     fn stls(&mut self, core: &mut Core, at: Micros, line: Bytes, rest: Bytes, actions: &mut Vec<Action>) {
+        let plausible = line.trim_ascii_end().len() == 4
+            && self.intercept.as_ref().is_some_and(|intercept| intercept.state() == State::Authorization);
         let answer = match (self.policy.client, self.secure) {
             _ if self.policy.strips() => Answer::Stripped,
+            // With an argument, or after the login: it is for the upstream to refuse it (RFC 2595 section 4).
+            _ if !plausible => return self.pass_on(core, at, line, rest, actions),
             (Security::Stls, [false, true]) => Answer::Agree,
             (Security::Stls, [false, false]) => {
                 self.stage = Stage::Following;
@@ -370,13 +380,7 @@ impl Tls {
             }
             (_, [true, false]) => Answer::Refuse,
             // It is for the upstream to say what it thinks of it.
-            _ => {
-                self.forward(at, line, actions);
-                if !rest.is_empty() {
-                    self.client(core, at, rest, actions);
-                }
-                return;
-            }
+            _ => return self.pass_on(core, at, line, rest, actions),
         };
         self.stage = Stage::Answering(answer);
         match answer {
@@ -387,6 +391,14 @@ impl Tls {
             _ => {}
         }
         self.answer(core, at, actions);
+    }
+
+    /// Leaves the client's STLS to the upstream.
+    fn pass_on(&mut self, core: &mut Core, at: Micros, line: Bytes, rest: Bytes, actions: &mut Vec<Action>) {
+        self.forward(at, line, actions);
+        if !rest.is_empty() {
+            self.client(core, at, rest, actions);
+        }
     }
 
     /// Answers the client's STLS in the upstream's place, once that has answered what came before it.
@@ -442,12 +454,13 @@ impl Tls {
             core.see(Side::Server, at, forward.clone());
             actions.push(Action::Send(Side::Client, forward));
         }
+        let followed = matches!(self.stage, Stage::Following);
         match stls {
-            Some((line, true, rest)) if self.policy.client == Security::Stls => {
+            Some((line, true, rest)) if followed => {
                 tell_clear(&mut core.observer, at, Side::Server, &rest);
                 self.secure_upstream(Next::Reply(line), actions);
             }
-            Some((line, false, rest)) if self.policy.client == Security::Stls => {
+            Some((line, false, rest)) if followed => {
                 let said = excerpt(Side::Server, &line);
                 let text = format!(
                     "the server refused STLS ({said}): poptape agreed, and the upstream's leg stays in clear"

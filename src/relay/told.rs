@@ -4,7 +4,7 @@
 use crate::pop3::excerpt;
 use crate::pop3::lines::split_ending;
 use crate::recording::{Note, Observer};
-use crate::wire::{Handshake, Micros, Side};
+use crate::wire::{Handshake, Micros, Side, TlsFailure};
 
 /// Notes what came of a handshake; gives what is wrong with the certificate, to be told if the client goes on.
 pub(super) fn tell(observer: &mut Observer, at: Micros, handshake: Handshake) -> Option<&'static str> {
@@ -32,6 +32,17 @@ pub(super) fn tell_mute(observer: &mut Observer, at: Micros, flaw: Option<&str>)
     };
     let text = format!("the client closed the connection behind its handshake, without a word: {why}");
     observer.note(at, "tls", text);
+}
+
+/// Notes why TLS with a side came to an end.
+pub(super) fn tell_broken(observer: &mut Observer, at: Micros, side: Side, why: &TlsFailure) {
+    let alert = why.alert.as_ref().map(|alert| format!(" (alert {})", alert.name)).unwrap_or_default();
+    let hint = why.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    observer.note(
+        at,
+        "tls-broken",
+        format!("TLS with the {} broke: {}{alert}{hint}", side.name(), why.reason),
+    );
 }
 
 /// Notes octets in clear of a side, if there are any.

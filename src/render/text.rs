@@ -170,7 +170,7 @@ impl Text {
     }
 
     fn line(&self) -> Line {
-        Line::default().with(Role::Session, format!("#{:<3}", self.session))
+        Line::default().with(Role::Session, format!("#{:<2} ", self.session))
     }
 
     fn at(&self, at: Micros) -> Line {

@@ -67,6 +67,9 @@ pub enum Input {
     Received(Side, Bytes),
     /// A side ended its direction.
     Closed(Side, Close),
+    /// A side's TLS came to an end that nobody can go on from, a fatal alert or a record that cannot be right: its
+    /// connection is lost, and this is why.
+    Broke(Side, Box<TlsFailure>),
     /// The time asked for by [`Action::WakeAt`] has come.
     Woke,
     /// What came of an [`Action::Ask`].

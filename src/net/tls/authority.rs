@@ -69,7 +69,14 @@ impl Authority {
         let vault = Vault(folder.to_owned());
         let mut is_new = false;
         let mut pem = vault.read()?;
+        let mut warnings = Vec::new();
         if pem.is_none() {
+            for aside in vault.set_aside()? {
+                warnings.push(format!(
+                    "a certificate without its key was there, and is now {}: who trusts that does not trust this",
+                    aside.display()
+                ));
+            }
             is_new = vault.put(&Signer::new(OURS, clock::wall())?.secret_pem())?;
             pem = vault.read()?;
         }
@@ -82,7 +89,6 @@ impl Authority {
         if until <= now {
             return Err(AuthorityError::Expired { path, since: until });
         }
-        let mut warnings = Vec::new();
         if vault.is_open() {
             warnings.push(format!(
                 "others than you may read the key of poptape's authority: chmod 600 {}",

@@ -131,6 +131,13 @@ fn incompatible(leg: Side, error: &PeerIncompatible) -> TlsFailure {
             // Older versions do not have it, and it is missed before the version is looked at.
             | P::SignatureAlgorithmsExtensionRequired,
         ) => old_client(),
+        (_, P::NoCipherSuitesInCommon) => {
+            plain(format!("the {} and poptape have no cipher suite in common", who(leg)))
+        }
+        (_, P::NoKxGroupsInCommon) => hinted(
+            format!("the {} and poptape have no key exchange in common", who(leg)),
+            "poptape knows those with forward secrecy alone (ECDHE over X25519, P-256 or P-384)",
+        ),
         _ => plain(format!(
             "the {} and poptape have nothing in common: {}",
             who(leg),
@@ -153,6 +160,10 @@ pub(super) fn flaw(error: &CertificateError) -> String {
         }
         C::NotValidForName => "the certificate is for another name".to_owned(),
         C::BadSignature => "the certificate's signature is wrong".to_owned(),
+        // As webpki says of a certificate that signed itself and is no server's by its own word.
+        C::Other(_) if error.to_string().contains("CaUsedAsEndEntity") => {
+            "the certificate is an authority's own, and nobody who is trusted here".to_owned()
+        }
         C::Revoked => "the certificate was revoked".to_owned(),
         C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
             "the certificate is not one for servers".to_owned()
@@ -179,6 +190,10 @@ fn distrusted(error: &CertificateError) -> TlsFailure {
         C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. } => {
             "the server needs a new certificate (or this machine's clock is wrong); to look all the same: -k"
         }
+        C::Other(_) if error.to_string().contains("CaUsedAsEndEntity") => {
+            "trust this one as it is with --upstream-ca FILE; to look without verifying: -k"
+        }
+        C::NotValidForNameContext { presented, .. } if presented.is_empty() => "to look all the same: -k",
         C::NotValidForName | C::NotValidForNameContext { .. } => {
             "ask for the name that it is for with --upstream-sni NAME; to look all the same: -k"
         }

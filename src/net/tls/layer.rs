@@ -7,7 +7,9 @@ use bytes::BytesMut;
 use rustls::Connection;
 use tokio::net::TcpStream;
 
+use super::failure;
 use super::sniffer::Sniffer;
+use crate::wire::{Side, TlsFailure};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub(in crate::net) struct Layer {
     /// The peer has said that nothing more comes (`close_notify`, RFC 8446 section 6.1).
     closed: bool,
     /// What came cannot be right, or was a fatal alert.
-    broken: bool,
+    broken: Option<rustls::Error>,
     /// What came right behind the handshake.
     early: BytesMut,
 }
@@ -25,7 +27,7 @@ impl Layer {
     pub(super) fn new(mut connection: Connection) -> Self {
         // The pump bounds what waits: it reads nothing for a side that does not take what it has.
         connection.set_buffer_limit(None);
-        Self { connection, closed: false, broken: false, early: BytesMut::new() }
+        Self { connection, closed: false, broken: None, early: BytesMut::new() }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -44,7 +46,12 @@ impl Layer {
 
     /// Whether no record can be taken any more.
     pub(in crate::net) fn is_broken(&self) -> bool {
-        self.broken
+        self.broken.is_some()
+    }
+
+    /// Why no record can be taken any more of the peer that is this side of the session.
+    pub(in crate::net) fn why_broken(&self, side: Side) -> Option<TlsFailure> {
+        self.broken.as_ref().map(|error| failure::of(side, error))
     }
 
     /// Makes records of octets; they wait to be sent.
@@ -69,8 +76,8 @@ impl Layer {
     /// Takes records, and appends to `block` what they protect. One that cannot be right breaks the connection; the
     /// alert that says so waits to be sent.
     pub(in crate::net) fn open(&mut self, mut records: &[u8], block: &mut BytesMut) {
-        while !records.is_empty() && !self.closed && !self.broken {
-            self.broken = self.feed(&mut records).is_err();
+        while !records.is_empty() && !self.closed && self.broken.is_none() {
+            self.broken = self.feed(&mut records).err();
             self.drain(block);
         }
     }
@@ -82,7 +89,7 @@ impl Layer {
             if self.connection.is_handshaking() {
                 fed?;
             } else {
-                self.broken = fed.is_err();
+                self.broken = fed.err();
             }
         }
         if !self.connection.is_handshaking() {

@@ -11,7 +11,7 @@ use super::{Kind, TlsLayer, Writing, remark};
 use crate::pop3::Secrets;
 use crate::recording::format::Writer;
 use crate::recording::{By, End, Entry, Header, How, Sealed};
-use crate::wire::{Close, Side};
+use crate::wire::{Close, Micros, Side};
 
 /// See the [module](self).
 pub(super) struct CaptureWriter {
@@ -35,6 +35,8 @@ struct Session {
     layer: TlsLayer,
     /// What is in the packets from now on are records.
     sealed: bool,
+    /// When the last record passed: what is told of a session lags behind those.
+    latest: Micros,
 }
 
 impl CaptureWriter {
@@ -63,6 +65,7 @@ impl CaptureWriter {
             // The older kind cannot hold what opens it.
             layer: if self.file.holds_remarks() { self.writing.tls } else { TlsLayer::Plain },
             sealed: false,
+            latest: 0,
         };
         let mut line =
             Line { conversation: &mut opened.conversation, file: &self.file, packet: &mut self.packet, out };
@@ -100,7 +103,7 @@ impl Writer for CaptureWriter {
 
 impl Session {
     fn entry(&mut self, entry: &Entry, file: &File, packet: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let Self { conversation, cutting, redacted, port_is_wanted, layer, sealed } = self;
+        let Self { conversation, cutting, redacted, port_is_wanted, layer, sealed, latest } = self;
         let mut line = Line { conversation, file, packet, out };
         match entry {
             Entry::Opened(_) | Entry::Unknown { .. } => {}
@@ -112,6 +115,9 @@ impl Session {
                         if !*port_is_wanted {
                             Self::move_to(POP3S, &mut line);
                         }
+                    }
+                    if let Sealed::Octets { at, .. } = seen {
+                        *latest = *at;
                     }
                     Self::sealed(seen, &mut line);
                 }
@@ -132,10 +138,11 @@ impl Session {
                     Self::move_to(POP3, &mut line);
                 }
             }
-            Entry::Closed { side, how, at } => cutting.close(*side, *how, *at, &mut line),
+            Entry::Closed { side, how, at } => cutting.close(*side, *how, (*at).max(*latest), &mut line),
             Entry::Ended(end) => {
                 cutting.finish(&mut line);
-                Self::ended(end, &mut line);
+                let end = End { at: end.at.max(*latest), ..(**end).clone() };
+                Self::ended(&end, &mut line);
                 line.finish(end.at);
             }
         }
