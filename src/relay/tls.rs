@@ -442,12 +442,14 @@ impl Tls {
             core.see(Side::Server, at, forward.clone());
             actions.push(Action::Send(Side::Client, forward));
         }
+        // A client that asks again in TLS has its answer as it is.
+        let follows = matches!(self.stage, Stage::Following);
         match stls {
-            Some((line, true, rest)) if self.policy.client == Security::Stls => {
+            Some((line, true, rest)) if follows => {
                 tell_clear(&mut core.observer, at, Side::Server, &rest);
                 self.secure_upstream(Next::Reply(line), actions);
             }
-            Some((line, false, rest)) if self.policy.client == Security::Stls => {
+            Some((line, false, rest)) if follows => {
                 let said = excerpt(Side::Server, &line);
                 let text = format!(
                     "the server refused STLS ({said}): poptape agreed, and the upstream's leg stays in clear"
@@ -474,6 +476,8 @@ impl Tls {
             self.left = Some(how);
             return;
         }
+        self.open(core, None);
+        let asking = matches!(self.stage, Stage::Asking { .. });
         if side == Side::Client && self.mute && core.is_open() {
             tell_mute(&mut core.observer, at, self.flaw);
             // There was no time for the server to be heard.
@@ -496,7 +500,13 @@ impl Tls {
             actions.push(Action::Send(side.other(), kept));
         }
         core.closed(at, side, how, actions);
-        if !relaying && !core.over {
+        if asking && !core.over {
+            // The client's octets are for TLS, and there will be none.
+            let text = "the server closed the connection before TLS: write pop3:// to go on without";
+            core.observer.note(at, "stls-refused", text.to_owned());
+            actions.push(Action::Close);
+            core.end(at, By::Server, How::TlsFailed);
+        } else if !relaying && !core.over {
             // Nobody answers any more what was asked, and the client's turn comes at last.
             tell_clear(&mut core.observer, at, Side::Client, &std::mem::take(&mut self.clear));
             self.relay(core, at, actions);

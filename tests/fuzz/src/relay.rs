@@ -330,8 +330,7 @@ impl Seen {
         }
         let strips = policy.strip_stls || policy.stls_respond.is_some();
         // The relay has asked for TLS itself.
-        let asked = policy.upstream == Security::Stls
-            && (self.began[Side::Server as usize] > 0 || to_server == b"STLS\r\n");
+        let asked = policy.upstream == Security::Stls && !from_client.starts_with(to_server);
         let own: &[u8] = if asked { b"STLS\r\n" } else { b"" };
         let to_server = to_server.strip_prefix(own).unwrap_or(to_server);
         let alike = match (policy.client, policy.upstream) {
