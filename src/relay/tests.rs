@@ -393,7 +393,11 @@ fn an_upstream_without_tls_is_no_upstream() {
         assert_eq!(ended, Some((By::Server, How::TlsFailed)));
     }
     // One that refuses the session says so itself.
-    play(policy(Security::Plain, Security::Stls), "  connect\nconnected\nS: -ERR busy\n  c: -ERR busy");
+    let (ended, _) = play(
+        policy(Security::Plain, Security::Stls),
+        "  connect\nC: PASS x\nconnected\nS: -ERR busy\n  c: -ERR busy\n  close",
+    );
+    assert_eq!(ended, Some((By::Server, How::Finished)));
 }
 
 #[test]

@@ -239,10 +239,12 @@ impl Tls {
                 // What came behind it in the same read is taken as if it came now.
                 self.ask(core, at, Some(line), actions);
             }
-            // It refuses the session: the client sees that.
+            // It refuses the session: the client sees that, and what it says is not sent in clear.
             None => {
-                self.waiting.push_front((Side::Server, [&line[..], &rest].concat().into()));
-                self.relay(core, at, actions);
+                let said = Bytes::from([&line[..], &rest].concat());
+                core.see(Side::Server, at, said.clone());
+                actions.extend([Action::Send(Side::Client, said), Action::Close]);
+                core.end(at, By::Server, How::Finished);
             }
             Some(greeting) if is_ok => {
                 tell_clear(&mut core.observer, at, Side::Server, &rest);

@@ -346,6 +346,9 @@ impl Seen {
                 assert!(own.starts_with(b"-ERR [SYS/TEMP] poptape"), "{} is not what came", text(to_client));
             }
         }
+        if policy.upstream != Security::Plain && self.began[Side::Server as usize] == 0 {
+            assert!(to_server.is_empty() || to_server == b"STLS\r\n", "{} without TLS", text(to_server));
+        }
         if let (Security::Stls, false, Some((received, sent))) = (policy.client, strips, self.secured) {
             let [client, server] = [Side::Client as usize, Side::Server as usize];
             let own = own.len().min(sent[server]);
