@@ -80,6 +80,8 @@ enum Stage {
     Beginning,
     /// Both sides can speak.
     Relaying,
+    /// The upstream has refused the session before it was in TLS: it alone can speak.
+    Refused,
 }
 
 /// What comes after the upstream's handshake.
@@ -192,6 +194,8 @@ impl Tls {
             (Stage::Relaying | Stage::Following | Stage::Answering(_), Side::Server) => {
                 self.server(core, at, octets, actions);
             }
+            (Stage::Refused, Side::Server) => core.handle(at, Input::Received(side, octets), actions),
+            (Stage::Refused, Side::Client) => core.see(side, at, octets),
             (Stage::Asking { greeting, line }, Side::Server) => {
                 line.extend_from_slice(&octets);
                 let greeting = greeting.take();
@@ -239,13 +243,8 @@ impl Tls {
                 // What came behind it in the same read is taken as if it came now.
                 self.ask(core, at, Some(line), actions);
             }
-            // It refuses the session: the client sees that, and what it says is not sent in clear.
-            None => {
-                let said = Bytes::from([&line[..], &rest].concat());
-                core.see(Side::Server, at, said.clone());
-                actions.extend([Action::Send(Side::Client, said), Action::Close]);
-                core.end(at, By::Server, How::Finished);
-            }
+            // It refuses the session: the client sees that.
+            None => self.refused(core, at, [&line[..], &rest].concat().into(), actions),
             Some(greeting) if is_ok => {
                 tell_clear(&mut core.observer, at, Side::Server, &rest);
                 self.secure_upstream(Next::Greeting(greeting), actions);
@@ -257,6 +256,18 @@ impl Tls {
                 core.refuse(at, &format!("the upstream server refused STLS: {said}"), actions);
                 core.end(at, By::Server, How::TlsFailed);
             }
+        }
+    }
+
+    /// The upstream refuses the session before TLS: what the client says was meant for TLS, and goes nowhere.
+    fn refused(&mut self, core: &mut Core, at: Micros, said: Bytes, actions: &mut Vec<Action>) {
+        self.stage = Stage::Refused;
+        self.received(core, at, Side::Server, said, actions);
+        for (side, octets) in std::mem::take(&mut self.waiting) {
+            self.received(core, at, side, octets, actions);
+        }
+        if let Some(how) = self.left.take() {
+            self.closed(core, at, Side::Client, how, actions);
         }
     }
 
@@ -473,7 +484,7 @@ impl Tls {
 
     /// A side sends no more: what was kept of it goes on.
     fn closed(&mut self, core: &mut Core, at: Micros, side: Side, how: Close, actions: &mut Vec<Action>) {
-        let relaying = matches!(self.stage, Stage::Relaying);
+        let relaying = matches!(self.stage, Stage::Relaying | Stage::Refused);
         if side == Side::Client && how != Close::Reset && !relaying {
             self.left = Some(how);
             return;
