@@ -372,7 +372,11 @@ fn an_upstream_without_tls_is_no_upstream() {
         assert_eq!(ended, Some((By::Server, How::TlsFailed)));
     }
     // One that refuses the session says so itself.
-    play(policy(Security::Plain, Security::Stls), "  connect\nconnected\nS: -ERR busy\n  c: -ERR busy");
+    let (ended, _) = play(
+        policy(Security::Plain, Security::Stls),
+        "  connect\nC: PASS x\nconnected\nS: -ERR busy\n  c: -ERR busy\nC: QUIT\nFIN C\n  fin s\nFIN S\n  fin c\n  close",
+    );
+    assert_eq!(ended, Some((By::Client, How::Finished)));
 }
 
 #[test]
@@ -555,4 +559,55 @@ fn whoever_is_on_the_wrong_port_is_told_so() {
         Policy::default(),
         "  connect\nconnected\nS= \u{15}\u{3}\u{3}\n  c= \u{15}\u{3}\u{3}\n! tls-unexpected",
     );
+}
+
+#[test]
+fn stls_inside_tls_is_the_peers_own_affair() {
+    let policy = Policy { strip_plus: true, ..STLS_TO_PLAIN };
+    play(
+        policy,
+        "  connect
+        connected
+        S: +OK
+          c: +OK
+        C: STLS
+          s: STLS
+        S: +OK begin
+          tls s
+        TLS S
+          c: +OK begin
+          tls c
+        TLS C
+        C: STLS
+          s: STLS
+        S: +OK again
+          c: +OK again",
+    );
+}
+
+#[test]
+fn what_was_meant_for_tls_does_not_go_in_clear() {
+    let (ended, _) = play(
+        policy(Security::Plain, Security::Stls),
+        "  connect
+        connected
+        C: USER kcope
+        S: +OK ready
+          s: STLS
+        FIN S
+          c: +OK ready
+          fin c
+          close
+        ! stls-refused",
+    );
+    assert_eq!(ended, Some((By::Server, How::TlsFailed)));
+}
+
+#[test]
+fn a_client_that_is_lost_in_its_handshake_has_a_session() {
+    let mut relay = Relay::new(header(), &Arc::new(policy(Security::Implicit, Security::Plain)));
+    relay.handle(0, Input::Opened, &mut Vec::new());
+    relay.handle(1, Input::Closed(Side::Client, Close::Reset), &mut Vec::new());
+    let entries = relay.entries();
+    assert!(matches!(entries[..], [Entry::Opened(_), .., Entry::Ended(_)]), "{entries:?}");
 }

@@ -80,6 +80,8 @@ enum Stage {
     Beginning,
     /// Both sides can speak.
     Relaying,
+    /// The upstream has refused the session before it was in TLS: it alone can speak.
+    Refused,
 }
 
 /// What comes after the upstream's handshake.
@@ -198,6 +200,8 @@ impl Tls {
             (Stage::Relaying | Stage::Following | Stage::Answering(_), Side::Server) => {
                 self.server(core, at, octets, actions);
             }
+            (Stage::Refused, Side::Server) => core.handle(at, Input::Received(side, octets), actions),
+            (Stage::Refused, Side::Client) => core.see(side, at, octets),
             (Stage::Asking { greeting, line }, Side::Server) => {
                 line.extend_from_slice(&octets);
                 let greeting = greeting.take();
@@ -246,10 +250,7 @@ impl Tls {
                 self.ask(core, at, Some(line), actions);
             }
             // It refuses the session: the client sees that.
-            None => {
-                self.waiting.push_front((Side::Server, [&line[..], &rest].concat().into()));
-                self.relay(core, at, actions);
-            }
+            None => self.refused(core, at, [&line[..], &rest].concat().into(), actions),
             Some(greeting) if is_ok => {
                 tell_clear(&mut core.observer, at, Side::Server, &rest);
                 self.secure_upstream(Next::Greeting(greeting), actions);
@@ -261,6 +262,18 @@ impl Tls {
                 core.refuse(at, &format!("the upstream server refused STLS: {said}"), actions);
                 core.end(at, By::Server, How::TlsFailed);
             }
+        }
+    }
+
+    /// The upstream refuses the session before TLS: what the client says was meant for TLS, and goes nowhere.
+    fn refused(&mut self, core: &mut Core, at: Micros, said: Bytes, actions: &mut Vec<Action>) {
+        self.stage = Stage::Refused;
+        self.received(core, at, Side::Server, said, actions);
+        for (side, octets) in std::mem::take(&mut self.waiting) {
+            self.received(core, at, side, octets, actions);
+        }
+        if let Some(how) = self.left.take() {
+            self.closed(core, at, Side::Client, how, actions);
         }
     }
 
@@ -454,13 +467,14 @@ impl Tls {
             core.see(Side::Server, at, forward.clone());
             actions.push(Action::Send(Side::Client, forward));
         }
-        let followed = matches!(self.stage, Stage::Following);
+        // A client that asks again in TLS has its answer as it is.
+        let follows = matches!(self.stage, Stage::Following);
         match stls {
-            Some((line, true, rest)) if followed => {
+            Some((line, true, rest)) if follows => {
                 tell_clear(&mut core.observer, at, Side::Server, &rest);
                 self.secure_upstream(Next::Reply(line), actions);
             }
-            Some((line, false, rest)) if followed => {
+            Some((line, false, rest)) if follows => {
                 let said = excerpt(Side::Server, &line);
                 let text = format!(
                     "the server refused STLS ({said}): poptape agreed, and the upstream's leg stays in clear"
@@ -482,11 +496,13 @@ impl Tls {
 
     /// A side sends no more: what was kept of it goes on.
     fn closed(&mut self, core: &mut Core, at: Micros, side: Side, how: Close, actions: &mut Vec<Action>) {
-        let relaying = matches!(self.stage, Stage::Relaying);
+        let relaying = matches!(self.stage, Stage::Relaying | Stage::Refused);
         if side == Side::Client && how != Close::Reset && !relaying {
             self.left = Some(how);
             return;
         }
+        self.open(core, None);
+        let asking = matches!(self.stage, Stage::Asking { .. });
         if side == Side::Client && self.mute && core.is_open() {
             tell_mute(&mut core.observer, at, self.flaw);
             // There was no time for the server to be heard.
@@ -509,7 +525,13 @@ impl Tls {
             actions.push(Action::Send(side.other(), kept));
         }
         core.closed(at, side, how, actions);
-        if !relaying && !core.over {
+        if asking && !core.over {
+            // The client's octets are for TLS, and there will be none.
+            let text = "the server closed the connection before TLS: write pop3:// to go on without";
+            core.observer.note(at, "stls-refused", text.to_owned());
+            actions.push(Action::Close);
+            core.end(at, By::Server, How::TlsFailed);
+        } else if !relaying && !core.over {
             // Nobody answers any more what was asked, and the client's turn comes at last.
             tell_clear(&mut core.observer, at, Side::Client, &std::mem::take(&mut self.clear));
             self.relay(core, at, actions);

@@ -28,6 +28,12 @@ const FOUND: &[(&str, &[u8])] = &[
     ("dissect", b"USER kcope\r\n\xffm\x00\xffmUSER kcope\r\n"),
     // A server that says something unasked behind its greeting.
     ("relay", b"\x04\x09\xffS+OK\r\n\xff|QUIT\r\n\xffS+OK\r\n"),
+    // One that closes in place of an answer to STLS, and what the client has said by then.
+    ("relay", b"K STAT\r\n\xffS+OK\r\n\xffF"),
+    // A client that is lost in its handshake.
+    ("relay", b"\xbc\x80\xffr"),
+    // STLS, accepted twice.
+    ("relay", b"\x01\x0c\xffS+OK\r\n\xffCSTLS\r\n\xffS+OK\r\n\xffCSTLS\r\n\xffS+OK\r\n"),
     // A recording that does not say when the greeting came.
     ("json", br#"{"format":"poptape-recording","version":1,"session":{"started":"2026-11-24T06:13:02Z"},"exchanges":[{"reply":"+OK"}]}"#),
 ];

@@ -1,5 +1,6 @@
 //! Any octets as a file of a format that can be written again.
 
+use chrono::SubsecRound as _;
 use poptape::pop3::Event;
 use poptape::recording::Entry;
 use poptape::recording::format::{Format, Integrity, Reading, Writing, named};
@@ -123,8 +124,14 @@ fn stream(entries: &[Entry], of: Side) -> Vec<Stretch> {
     stretches
 }
 
-/// What is not in the octets, in order.
+/// What is not in the octets, in order. A file of somebody else's may tell the time more finely.
 fn beside(entries: &[Entry]) -> Vec<Entry> {
     let beside = entries.iter().filter(|entry| !matches!(entry, Entry::Event(_)));
-    beside.cloned().collect()
+    let rounded = beside.cloned().map(|mut entry| {
+        if let Entry::Opened(header) = &mut entry {
+            header.started = header.started.trunc_subsecs(6);
+        }
+        entry
+    });
+    rounded.collect()
 }

@@ -330,8 +330,7 @@ impl Seen {
         }
         let strips = policy.strip_stls || policy.stls_respond.is_some();
         // The relay has asked for TLS itself.
-        let asked = policy.upstream == Security::Stls
-            && (self.began[Side::Server as usize] > 0 || to_server == b"STLS\r\n");
+        let asked = policy.upstream == Security::Stls && !from_client.starts_with(to_server);
         let own: &[u8] = if asked { b"STLS\r\n" } else { b"" };
         let to_server = to_server.strip_prefix(own).unwrap_or(to_server);
         let alike = match (policy.client, policy.upstream) {
@@ -346,6 +345,9 @@ impl Seen {
                 let own = to_client.strip_prefix(&from_server[..]).unwrap_or(to_client);
                 assert!(own.starts_with(b"-ERR [SYS/TEMP] poptape"), "{} is not what came", text(to_client));
             }
+        }
+        if policy.upstream != Security::Plain && self.began[Side::Server as usize] == 0 {
+            assert!(to_server.is_empty() || to_server == b"STLS\r\n", "{} without TLS", text(to_server));
         }
         if let (Security::Stls, false, Some((received, sent))) = (policy.client, strips, self.secured) {
             let [client, server] = [Side::Client as usize, Side::Server as usize];
