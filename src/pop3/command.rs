@@ -1,6 +1,8 @@
 //! Commands: the [`COMMANDS`] table, from which parsing, pairing, redaction, the engine's argument checks
 //! and the documentation follow, and [`Command`], a line taken apart.
 
+use std::ops::Range;
+
 use super::lines::split_ending;
 use super::state::State;
 
@@ -181,6 +183,7 @@ impl Keyword {
     }
 
     /// Its row; none for an unknown command.
+    #[inline]
     pub fn row(self) -> Option<&'static Row> {
         COMMANDS.get(self as usize)
     }
@@ -199,6 +202,7 @@ pub struct Command<'a> {
 
 impl<'a> Command<'a> {
     /// Takes a line apart, with or without its ending.
+    #[inline]
     pub fn parse(line: &'a [u8]) -> Self {
         let (line, _) = split_ending(line);
         let start = line.iter().position(|&b| !is_blank(b)).unwrap_or(line.len());
@@ -222,17 +226,24 @@ impl<'a> Command<'a> {
     }
 
     /// Where in `line`, which this was parsed from, the secret stands.
-    pub fn hidden(&self, line: &[u8]) -> Option<std::ops::Range<usize>> {
-        let skip = match self.keyword.row()?.hidden {
-            Hidden::Nothing => return None,
-            Hidden::All => 0,
-            Hidden::AfterFirst => {
-                let first = self.arguments.iter().position(|&b| !is_blank(b))?;
-                let blank = self.arguments[first..].iter().position(|&b| is_blank(b))?;
-                let rest = first + blank;
-                rest + self.arguments[rest..].iter().position(|&b| !is_blank(b))?
-            }
-        };
+    #[inline]
+    pub fn hidden(&self, line: &[u8]) -> Option<Range<usize>> {
+        match self.keyword.row()?.hidden {
+            Hidden::Nothing => None,
+            Hidden::All => self.hidden_behind(0, line),
+            Hidden::AfterFirst => self.hidden_behind(self.second_word()?, line),
+        }
+    }
+
+    /// Where the second argument begins, in the arguments.
+    fn second_word(&self) -> Option<usize> {
+        let first = self.arguments.iter().position(|&b| !is_blank(b))?;
+        let blank = first + self.arguments[first..].iter().position(|&b| is_blank(b))?;
+        Some(blank + self.arguments[blank..].iter().position(|&b| !is_blank(b))?)
+    }
+
+    /// What stands behind so many octets of the arguments, in `line`.
+    fn hidden_behind(&self, skip: usize, line: &[u8]) -> Option<Range<usize>> {
         let end = split_ending(line).0.len();
         let secret = end - self.arguments.len() + skip..end;
         // `AUTH PLAIN =` says that the initial response is empty: there is nothing to hide.

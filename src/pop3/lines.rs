@@ -25,6 +25,7 @@ impl Ending {
 }
 
 /// The line without its ending, and the ending.
+#[inline]
 pub fn split_ending(line: &[u8]) -> (&[u8], Ending) {
     match line {
         [text @ .., b'\r', b'\n'] => (text, Ending::Crlf),

@@ -160,8 +160,15 @@ impl Dissector {
     }
 
     /// Notes what a command sets going; gives the shape that its `+OK` will have.
+    #[inline]
     fn begin(&mut self, command: &Command<'_>) -> Shape {
-        let shape = command.keyword.row().map_or(Shape::Unknown, |row| row.shape);
+        match command.keyword.row().map_or(Shape::Unknown, |row| row.shape) {
+            shape @ (Shape::SingleLine | Shape::MultiLine | Shape::Unknown) => shape,
+            shape => self.begin_by_arguments(shape, command),
+        }
+    }
+
+    fn begin_by_arguments(&mut self, shape: Shape, command: &Command<'_>) -> Shape {
         match shape {
             Shape::MultiLineWithoutArgument if command.has_argument() => Shape::SingleLine,
             Shape::MultiLineWithoutArgument => Shape::MultiLine,

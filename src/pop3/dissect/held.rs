@@ -91,6 +91,7 @@ impl Held {
 
     /// How many octets of the chunk make the next line whole, or fill its first [`MAX_LINE`] octets; none
     /// where its end has not come, and then what is there is kept.
+    #[inline]
     pub(super) fn line(&mut self, cursor: &mut Cursor) -> Option<usize> {
         let rest = cursor.rest();
         let (all, room) = (rest.len(), MAX_LINE - self.octets.len());

@@ -15,6 +15,7 @@ impl Dissector {
     }
 
     /// Masks what is hidden in a run. Where nothing is, as in most, it stays in its place.
+    #[inline]
     pub(super) fn mask(&self, run: &mut Run, hidden: Option<Range<usize>>) {
         if let Some(range) = hidden
             && self.secrets == Secrets::Redact
