@@ -189,6 +189,6 @@ async fn run(
         Arc::clone(&house).tapped_session(cast.scene(accepted.security), accepted, stop.clone(), tap)
     };
     // Trouble with accepting shows in the test that connects.
-    let until = Until { limit: None, closing: stopped.clone(), stop: stopped };
+    let until = Until { limit: None, at_once: None, closing: stopped.clone(), stop: stopped };
     serve(vec![listener], until, |_| {}, session).await;
 }
