@@ -51,8 +51,8 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
 async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::runtime(format!("the demo failed: {error}"));
     let loopback = ([127, 0, 0, 1], 0).into();
-    let listener = bind(loopback, Security::Plain).await?;
-    let proxy_listener = bind(loopback, Security::Plain).await?;
+    let listener = bind(loopback, Security::Plain)?;
+    let proxy_listener = bind(loopback, Security::Plain)?;
     let (host, port) = (listener.address.ip().to_string(), listener.address.port());
     let upstream = Upstream { security: Security::Plain, host, port };
     let address = proxy_listener.address;

@@ -111,7 +111,7 @@ impl Front {
         }
         let mut listeners = Vec::new();
         for (address, security) in self.addresses(usual_port) {
-            listeners.push(bind(address, security).await?);
+            listeners.push(bind(address, security)?);
         }
         let Some(first) = listeners.first().map(|listener| (listener.address, listener.url())) else {
             return Err(Failure::usage("there is nothing to listen on"));
@@ -160,8 +160,8 @@ fn at_once(each: u64) -> Option<usize> {
 }
 
 /// Binds; a busy port is said to be one.
-pub(super) async fn bind(address: SocketAddr, security: Security) -> Result<Listener, Failure> {
-    Listener::bind(address, security).await.map_err(|error| {
+pub(super) fn bind(address: SocketAddr, security: Security) -> Result<Listener, Failure> {
+    Listener::bind(address, security).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port with -l (0 picks a free one)",
             ErrorKind::PermissionDenied => "; ports below 1024 need privileges: choose another with -l",

@@ -19,7 +19,7 @@ use crate::wire::Close;
 const COPY_LIMIT: usize = 32 * 1024;
 
 /// How long a peer is silent before the system looks whether it is there.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE: Duration = Duration::from_mins(1);
 
 /// See the [module](self).
 #[derive(Debug)]

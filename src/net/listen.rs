@@ -32,7 +32,7 @@ pub struct Listener {
 
 impl Listener {
     /// Binds. Must be called within a runtime.
-    pub async fn bind(address: SocketAddr, security: Security) -> io::Result<Self> {
+    pub fn bind(address: SocketAddr, security: Security) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // A port that was in use a moment ago can be used again.
         socket.set_reuseaddr(true)?;

@@ -86,8 +86,8 @@ impl Queue {
             None => Some(Box::pin(send)),
             Some(stuck) if stuck.load(Ordering::Relaxed) => None,
             Some(stuck) => Some(Box::pin(async move {
-                let sent = tokio::time::timeout(PATIENCE, send).await;
-                stuck.store(sent.is_err(), Ordering::Relaxed);
+                let taken = tokio::time::timeout(PATIENCE, send).await;
+                stuck.store(taken.is_err(), Ordering::Relaxed);
             })),
         }
     }

@@ -174,7 +174,7 @@ async fn run(
     stopped: watch::Receiver<bool>,
     ready: SyncSender<io::Result<(SocketAddr, String)>>,
 ) {
-    let listener = match Listener::bind(([127, 0, 0, 1], 0).into(), security).await {
+    let listener = match Listener::bind(([127, 0, 0, 1], 0).into(), security) {
         Ok(listener) => listener,
         Err(error) => return drop(ready.send(Err(error))),
     };

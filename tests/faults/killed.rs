@@ -20,7 +20,7 @@ fn answer(line: &str) -> Vec<u8> {
 /// The n-th session's commands: its number makes it short or long.
 fn commands(n: u64) -> String {
     let sizes = (0..50).map(|step| (n * 7919 + step * 104_729) % 3000);
-    sizes.map(|size| format!("NOOP {size}\r\nRETR {size}\r\n")).collect()
+    sizes.flat_map(|size| ["NOOP ".to_owned(), size.to_string(), format!("\r\nRETR {size}\r\n")]).collect()
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn it_dies_while_it_is_written_to() {
     let proxy = Proxy::start(server.address, ARGUMENTS);
     let mut client = proxy.connect();
     crate::support::expect(&mut client, b"+OK\r\n");
-    let chunk = [b'x'; 65_536];
+    let chunk = vec![b'x'; 65_536];
     let failed = std::iter::repeat_with(|| client.write_all(&chunk)).find_map(Result::err).unwrap();
     assert!(matches!(failed.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{failed}");
     let left = proxy.wait();

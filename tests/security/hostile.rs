@@ -91,7 +91,7 @@ fn a_client_that_says_a_line_without_end() {
 const WORDS: &str =
     "</code></pre><script>alert(1)</script> ``` <img src=x onerror=alert(1)> [x](javascript:1) \u{1b}[2J";
 
-/// A page of Markdown: which of its lines are code, by the rules of CommonMark for blocks; the others are given.
+/// A page of Markdown: which of its lines are code, by the rules of `CommonMark` for blocks; the others are given.
 fn text_of(page: &str) -> Vec<&str> {
     let (mut text, mut in_list_or_paragraph) = (Vec::new(), false);
     for line in page.lines() {

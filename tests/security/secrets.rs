@@ -86,7 +86,7 @@ fn forms() -> Vec<String> {
     let mut forms = Vec::new();
     for secret in PASSWORDS.iter().chain(DIGESTS) {
         forms.push((*secret).to_owned());
-        let hex: String = secret.bytes().map(|octet| format!("{octet:02x}")).collect();
+        let hex = secret.bytes().fold(String::new(), |hex, octet| format!("{hex}{octet:02x}"));
         forms.extend([hex.to_uppercase(), hex]);
         for before in 0..3 {
             let encoded = BASE64_STANDARD.encode(format!("{}{secret}", "x".repeat(before)));
