@@ -10,11 +10,14 @@ mod support;
 
 mod captures;
 mod cli;
+mod faults;
 mod golden;
 mod interop;
 mod properties;
 mod readme;
 mod replays;
+mod security;
+mod soak;
 mod testing;
 mod tidy;
 mod tls;

@@ -27,7 +27,7 @@ pub fn text(octets: &[u8]) -> String {
 }
 
 /// A process that does not outlive the test, however that ends.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

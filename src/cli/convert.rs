@@ -161,10 +161,10 @@ impl Source<'_> {
         let cannot = |error| Failure::writing(output, &error);
         let files = Files { formats: vec![format], writing: self.packets.writing(), per: Per::Session };
         let mut recorder = Recorder::new(output, files, None).map_err(cannot)?;
-        let paths = recorder.paths();
+        let finished = recorder.finished();
         let verdict = self.play(None, &mut |session, entry| recorder.take(session, entry))?;
         recorder.flush().map_err(cannot)?;
-        say(&format!("{} in {}", counted(paths.paths().len() as u64, "recording"), output.display()));
+        say(&format!("{} in {}", counted(finished.count(), "recording"), output.display()));
         Ok(verdict)
     }
 

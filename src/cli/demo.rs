@@ -51,14 +51,14 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
 async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::runtime(format!("the demo failed: {error}"));
     let loopback = ([127, 0, 0, 1], 0).into();
-    let listener = bind(loopback, Security::Plain).await?;
-    let proxy_listener = bind(loopback, Security::Plain).await?;
+    let listener = bind(loopback, Security::Plain)?;
+    let proxy_listener = bind(loopback, Security::Plain)?;
     let (host, port) = (listener.address.ip().to_string(), listener.address.port());
     let upstream = Upstream { security: Security::Plain, host, port };
     let address = proxy_listener.address;
     let (_stop, stopped) = watch::channel(false);
     // Each of the two has one session.
-    let until = Until { limit: Some(1), closing: stopped.clone(), stop: stopped };
+    let until = Until { limit: Some(1), at_once: None, closing: stopped.clone(), stop: stopped };
 
     let accounts = [(seed::USER, seed::PASSWORD)].into_iter().collect();
     let policy = Policy { apop: false, ..Policy::default() };
@@ -77,7 +77,7 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
 
     let files = Files { formats: vec![&Json], ..Files::default() };
     let outlets = Outlets::open(Some(&arguments.output), files, Some(arguments.verbose), color, Vec::new())?;
-    let paths = outlets.paths.clone();
+    let finished = outlets.finished.clone();
     let proxy = Proxy::new(upstream, Secrets::Redact, Ends::default(), &relay::Policy::default());
     let relaying = super::proxy::relay(Arc::new(proxy), vec![proxy_listener], until, outlets.queues.clone());
 
@@ -85,7 +85,9 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     let ((), (), said) = tokio::join!(serving, relaying, client);
     said.map_err(failed)?;
     outlets.close().await;
-    paths.and_then(|paths| paths.paths().pop()).ok_or_else(|| Failure::runtime("the demo left no recording"))
+    finished
+        .and_then(|finished| finished.last())
+        .ok_or_else(|| Failure::runtime("the demo left no recording"))
 }
 
 fn maildrops() -> Arc<dyn Source> {

@@ -19,10 +19,15 @@ use super::tls::ClientTls;
 use crate::net::address::ListenAddress;
 use crate::net::listen::{Listener, Until};
 use crate::net::tls::acceptor::Acceptor;
+use crate::sink::recorder::open_files;
 use crate::wire::Security;
 
 /// Where clients look for poptape unless they are told.
 const USUAL_PORT: u16 = 1110;
+
+/// Descriptors that are neither a session's nor a recording's: listeners, standard streams, what the runtime and the
+/// search for a name take.
+const OTHERS: u64 = 32;
 
 /// What all such verbs are told alike.
 #[derive(Debug, Args)]
@@ -93,10 +98,12 @@ impl Front {
         self.tls.acceptor(&self.securities(), names, key_log)
     }
 
-    /// Listens, says so, and runs `serve` until it is over, the command ends or a signal comes.
+    /// Listens, says so, and runs `serve` until it is over, the command ends or a signal comes. A session takes
+    /// `descriptors`.
     pub(super) async fn run<F: Future<Output = ()>>(
         &self,
         usual_port: bool,
+        descriptors: u64,
         serve: impl FnOnce(Vec<Listener>, Until) -> F,
     ) -> Result<Verdict, Failure> {
         if let Some(path) = &self.ready_file {
@@ -104,7 +111,7 @@ impl Front {
         }
         let mut listeners = Vec::new();
         for (address, security) in self.addresses(usual_port) {
-            listeners.push(bind(address, security).await?);
+            listeners.push(bind(address, security)?);
         }
         let Some(first) = listeners.first().map(|listener| (listener.address, listener.url())) else {
             return Err(Failure::usage("there is nothing to listen on"));
@@ -112,7 +119,10 @@ impl Front {
         let ((close, closing), (stop, stopped)) = (watch::channel(false), watch::channel(false));
         watch_signals(stop.clone())?;
         ready(&listeners, self.ready_file.as_deref())?;
-        let over = serve(listeners, Until { limit: self.sessions, closing, stop: stopped });
+        let over = serve(
+            listeners,
+            Until { limit: self.sessions, at_once: at_once(descriptors), closing, stop: stopped },
+        );
         if self.command.is_empty() {
             over.await;
             Ok(Verdict::Clean)
@@ -141,9 +151,17 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
+/// How many sessions the limit has room for. Whoever comes then waits, since without a descriptor neither can a server be
+/// connected to nor a recording be written.
+fn at_once(each: u64) -> Option<usize> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+    let sessions = limit.saturating_sub(OTHERS + open_files() as u64) / each;
+    Some(usize::try_from(sessions).map_or(usize::MAX, |sessions| sessions.max(1)))
+}
+
 /// Binds; a busy port is said to be one.
-pub(super) async fn bind(address: SocketAddr, security: Security) -> Result<Listener, Failure> {
-    Listener::bind(address, security).await.map_err(|error| {
+pub(super) fn bind(address: SocketAddr, security: Security) -> Result<Listener, Failure> {
+    Listener::bind(address, security).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port with -l (0 picks a free one)",
             ErrorKind::PermissionDenied => "; ports below 1024 need privileges: choose another with -l",
@@ -182,7 +200,10 @@ fn watch_signals(stop: watch::Sender<bool>) -> Result<(), Failure> {
     let cannot = |error| Failure::runtime(format!("cannot watch for signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    // Caught, it is an error of the write that went too far; else it would end the process and every session with it.
+    let too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map_err(cannot)?;
     tokio::spawn(async move {
+        let _too_large = too_large;
         for code in [None, Some(130)] {
             tokio::select! {
                 _ = interrupt.recv() => {}

@@ -49,9 +49,10 @@ impl<'a> Host<'a> {
         Ok(Self { front, outlets, tally })
     }
 
-    /// Serves; `scene` is asked for each session, by how TLS comes to it.
+    /// Serves; `scene` is asked for each session, by how TLS comes to it. A session takes `descriptors`.
     pub(super) async fn run(
         self,
+        descriptors: u64,
         scene: impl Fn(Security) -> Scene + Clone + Send + 'static,
     ) -> Result<Verdict, Failure> {
         let Self { front, outlets, tally } = self;
@@ -59,7 +60,7 @@ impl<'a> Host<'a> {
         let house = Arc::new(House::new(GENERATOR, Secrets::Redact, acceptor));
         let queues = outlets.queues.clone();
         let verdict = front
-            .run(false, |listeners, until| {
+            .run(false, descriptors, |listeners, until| {
                 let stop = until.stop.clone();
                 let session = move |accepted: crate::net::listen::Accepted| {
                     let (number, queues) = (accepted.number, queues.clone());

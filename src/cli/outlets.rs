@@ -9,14 +9,14 @@ use crate::recording::{Entry, Note};
 use crate::render::text::Verbosity;
 use crate::sink::Sink;
 use crate::sink::console::Console;
-use crate::sink::recorder::{Announce, Files, Paths, Recorder};
+use crate::sink::recorder::{Announce, Files, Finished, Recorder};
 
 /// Where sessions' entries go, and the threads that take them.
 pub(super) struct Outlets {
     pub(super) queues: Queues,
     screen: Option<Writer>,
     record: Writer,
-    pub(super) paths: Option<Paths>,
+    pub(super) finished: Option<Finished>,
 }
 
 /// One queue a thread.
@@ -71,16 +71,16 @@ impl Outlets {
             });
             (screen, screen_queue, announce) = (Some(writer), Some(queue), Some(tell));
         }
-        let (mut sinks, mut paths) = (others, None);
+        let (mut sinks, mut finished) = (others, None);
         if let Some(folder) = folder {
             let recorder = Recorder::new(folder, files, announce).map_err(|error| {
                 Failure::runtime(format!("cannot record into the folder {}: {error}", folder.display()))
             })?;
-            paths = Some(recorder.paths());
+            finished = Some(recorder.finished());
             sinks.insert(0, Box::new(recorder));
         }
         let (record, queue) = Writer::start(sinks, |problem| warn(&problem)).map_err(cannot)?;
-        Ok(Self { queues: Queues { screen: screen_queue, record: Some(queue) }, screen, record, paths })
+        Ok(Self { queues: Queues { screen: screen_queue, record: Some(queue) }, screen, record, finished })
     }
 
     /// Waits until all is written, for a screen only as long as it takes anything. Gives the names of the sinks

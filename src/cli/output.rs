@@ -3,8 +3,18 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use super::failure::{Failure, Verdict};
+
+/// How long a line for standard error waits to be taken.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many may wait; more are dropped.
+const LINES: usize = 64;
 
 /// Prints a whole result.
 pub(super) fn print(octets: &[u8]) -> Result<Verdict, Failure> {
@@ -22,9 +32,28 @@ pub(super) fn reader_gone(error: io::Error) -> Result<(), Failure> {
     Err(Failure::runtime(format!("cannot write the result: {error}")))
 }
 
-/// One line on standard error. There is nobody to tell where that fails.
+/// One line on standard error. There is nobody to tell where that fails; and where nobody takes it, as on a terminal that
+/// was stopped, neither the sessions nor the end of the program wait for it.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    /// Whether the last line was not taken in time.
+    static STUCK: AtomicBool = AtomicBool::new(false);
+    /// To the thread that speaks: it alone is held up.
+    static VOICE: LazyLock<SyncSender<(String, SyncSender<()>)>> = LazyLock::new(|| {
+        let (voice, lines) = sync_channel::<(String, SyncSender<()>)>(LINES);
+        std::thread::spawn(move || {
+            for (line, said) in lines {
+                let _ = io::stderr().lock().write_all(line.as_bytes());
+                STUCK.store(false, Ordering::Relaxed);
+                let _ = said.send(());
+            }
+        });
+        voice
+    });
+    let (said, is_said) = sync_channel(1);
+    let taken = VOICE.try_send((format!("{line}\n"), said)).is_ok();
+    if taken && !STUCK.load(Ordering::Relaxed) && is_said.recv_timeout(PATIENCE).is_err() {
+        STUCK.store(true, Ordering::Relaxed);
+    }
 }
 
 /// An error.

@@ -238,7 +238,7 @@ async fn sessions(
     };
     let (house, queues) = (Arc::new(House::new(GENERATOR, secrets, acceptor)), outlets.queues.clone());
     let verdict = front
-        .run(true, |listeners, until| {
+        .run(true, 2, |listeners, until| {
             let stop = until.stop.clone();
             let session = move |accepted: Accepted| -> Pin<Box<dyn Future<Output = ()> + Send>> {
                 let stop = stop.clone();

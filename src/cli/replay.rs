@@ -160,7 +160,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         ));
     }
     let host = Host::open(&arguments.observed, &arguments.front, color)?;
-    let ended = block_on(host.run(move |security| sessions.scene(security)))??;
+    let ended = block_on(host.run(1, move |security| sessions.scene(security)))??;
     let report = replay.report();
     tell(&report, arguments.report.as_deref())?;
     let strict = matches!(arguments.mode, ModeChoice::Exact);

@@ -93,6 +93,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let server = Arc::new(Server { policy: profile.policy, accounts });
     let source: Arc<dyn Source> = Arc::new(maildrops);
     let scene = move |_| Scene { server: Arc::clone(&server), source: Arc::clone(&source), script: None };
-    let ended = block_on(Host::open(&arguments.observed, &arguments.front, color)?.run(scene))??;
+    // One for the connection, one for the message that is read.
+    let ended = block_on(Host::open(&arguments.observed, &arguments.front, color)?.run(2, scene))??;
     Ok(if ended == Verdict::Clean { verdict } else { ended })
 }

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -18,6 +19,9 @@ use crate::wire::Close;
 /// A rest that could not be sent is copied out of the shared block where it is smaller than this, so that
 /// it does not keep the whole block.
 const COPY_LIMIT: usize = 32 * 1024;
+
+/// How long a peer is silent before the system looks whether it is there.
+const KEEP_ALIVE: Duration = Duration::from_mins(1);
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -51,6 +55,7 @@ impl Leg {
     pub(super) fn new(stream: TcpStream) -> Self {
         // A proxy adds no delay of its own; without the option it is only slower.
         let _ = stream.set_nodelay(true);
+        keep_alive(&stream);
         Self {
             stream,
             tls: None,
@@ -258,6 +263,16 @@ impl Leg {
         // Fails only where the connection is gone, which reading it tells.
         let _ = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write);
     }
+}
+
+/// Lets the system ask a silent peer now and then whether it is still there: one that lost its power or its network says
+/// nothing, and its session would never end.
+fn keep_alive(stream: &TcpStream) {
+    use rustix::net::sockopt;
+    // Where one of them cannot be set, the system's own times hold.
+    let _ = sockopt::set_socket_keepalive(stream, true);
+    let _ = sockopt::set_tcp_keepidle(stream, KEEP_ALIVE);
+    let _ = sockopt::set_tcp_keepintvl(stream, KEEP_ALIVE / 4);
 }
 
 /// Tries until the socket has something.

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::address::scheme;
@@ -16,6 +16,9 @@ use crate::wire::Security;
 
 /// How long to wait before accepting again where the process has run out of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many may be connected and not accepted yet: a crowd that comes at once, and whoever waits for a place.
+const BACKLOG: u32 = 4096;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -29,8 +32,12 @@ pub struct Listener {
 
 impl Listener {
     /// Binds. Must be called within a runtime.
-    pub async fn bind(address: SocketAddr, security: Security) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+    pub fn bind(address: SocketAddr, security: Security) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A port that was in use a moment ago can be used again.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let socket = socket.listen(BACKLOG)?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address, security })
     }
@@ -62,6 +69,8 @@ pub struct Accepted {
 pub struct Until {
     /// Until so many sessions were accepted.
     pub limit: Option<u32>,
+    /// So many sessions are open at once, and whoever comes then waits; None: as many as come.
+    pub at_once: Option<usize>,
     /// Until this turns true: nobody else is accepted, and sessions go on to their end.
     pub closing: watch::Receiver<bool>,
     /// Until this turns true: sessions are to end at once.
@@ -78,7 +87,10 @@ pub async fn serve<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let Until { limit, mut closing, mut stop } = until;
+    let Until { limit, at_once, mut closing, mut stop } = until;
+    // Each listener that waits has room for the session that it waits for.
+    let at_once = at_once.unwrap_or(Semaphore::MAX_PERMITS).max(listeners.len());
+    let (room, crowded) = (Arc::new(Semaphore::new(at_once)), Arc::new(AtomicBool::new(false)));
     let counter = Arc::new(AtomicU32::new(0));
     let (full, is_full) = watch::channel(false);
     let full = Arc::new(full);
@@ -86,10 +98,25 @@ pub async fn serve<F>(
     for listener in listeners {
         let (counter, full, mut is_full) = (Arc::clone(&counter), Arc::clone(&full), is_full.clone());
         let (warn, session) = (warn.clone(), session.clone());
+        let (room, crowded) = (Arc::clone(&room), Arc::clone(&crowded));
         tasks.spawn(async move {
             let mut sessions = JoinSet::new();
             let mut warned = false;
             loop {
+                let place = if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+                    place
+                } else {
+                    if !crowded.swap(true, Ordering::Relaxed) {
+                        warn(format!(
+                            "{at_once} sessions are open, as many as the limit of open files allows (ulimit -n): others wait until one ends"
+                        ));
+                    }
+                    tokio::select! {
+                        Ok(place) = Arc::clone(&room).acquire_owned() => place,
+                        Some(_) = sessions.join_next(), if !sessions.is_empty() => continue,
+                        () = turns_true(&mut is_full) => break,
+                    }
+                };
                 tokio::select! {
                     // Whoever is connected by now is still served.
                     biased;
@@ -100,7 +127,11 @@ pub async fn serve<F>(
                                 break;
                             }
                             let (listener, security) = (listener.address, listener.security);
-                            sessions.spawn(session(Accepted { stream, client, listener, security, number }));
+                            let session = session(Accepted { stream, client, listener, security, number });
+                            sessions.spawn(async move {
+                                session.await;
+                                drop(place);
+                            });
                             if limit == Some(number) {
                                 full.send_replace(true);
                             }

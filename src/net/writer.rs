@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::clock::Clock;
 use crate::recording::Entry;
@@ -17,6 +17,9 @@ use crate::sink::Sink;
 
 /// How many batches may wait.
 const QUEUE: usize = 64;
+
+/// How many entries may wait in them: a peer can say thousands of things in the octets of one read.
+const ENTRIES: usize = 16 * 1024;
 
 /// What was taken reaches its place at least this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -33,12 +36,16 @@ pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 struct Batch {
     session: u32,
     entries: Vec<Entry>,
+    /// Given back once it was taken; None where there was none to have.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Hands entries to a thread.
 #[derive(Debug, Clone)]
 pub struct Queue {
     sender: mpsc::Sender<Batch>,
+    /// For entries.
+    room: Arc<Semaphore>,
     /// Whether the other end takes nothing any more; None where it is waited for whatever it takes.
     stuck: Option<Arc<AtomicBool>>,
 }
@@ -55,30 +62,39 @@ impl Queue {
         if entries.is_empty() {
             return None;
         }
-        let full = match self.sender.try_send(Batch { session, entries }) {
-            Err(TrySendError::Full(batch)) => Some(batch),
-            Ok(()) | Err(TrySendError::Closed(_)) => None,
+        // What is more than all the room waits for all of it.
+        let weight = entries.len().min(ENTRIES) as u32;
+        let batch = Batch { session, entries, _room: None };
+        let full = match Arc::clone(&self.room).try_acquire_many_owned(weight) {
+            Err(_) => Some(batch),
+            Ok(room) => match self.sender.try_send(Batch { _room: Some(room), ..batch }) {
+                Err(TrySendError::Full(batch)) => Some(Batch { _room: None, ..batch }),
+                Ok(()) | Err(TrySendError::Closed(_)) => None,
+            },
         };
         let Some(batch) = full else {
             self.stuck.iter().for_each(|stuck| stuck.store(false, Ordering::Relaxed));
             return None;
         };
-        let sender = self.sender.clone();
+        let (sender, room) = (self.sender.clone(), Arc::clone(&self.room));
+        let send = async move {
+            // It is never closed, and after the thread's end everything is dropped.
+            let room = room.acquire_many_owned(weight).await.ok();
+            let _ = sender.send(Batch { _room: room, ..batch }).await;
+        };
         match self.stuck.clone() {
-            None => Some(Box::pin(async move {
-                let _ = sender.send(batch).await;
-            })),
+            None => Some(Box::pin(send)),
             Some(stuck) if stuck.load(Ordering::Relaxed) => None,
             Some(stuck) => Some(Box::pin(async move {
-                let sent = sender.send_timeout(batch, PATIENCE).await;
-                stuck.store(sent.is_err(), Ordering::Relaxed);
+                let taken = tokio::time::timeout(PATIENCE, send).await;
+                stuck.store(taken.is_err(), Ordering::Relaxed);
             })),
         }
     }
 
     /// Puts an entry if there is room.
     pub fn try_put(&self, session: u32, entry: Entry) {
-        let _ = self.sender.try_send(Batch { session, entries: vec![entry] });
+        let _ = self.sender.try_send(Batch { session, entries: vec![entry], _room: None });
     }
 }
 
@@ -99,7 +115,7 @@ impl Writer {
             // Nobody waits for a screen that was given up on.
             let _ = done.send(failed);
         })?;
-        Ok((Self(over), Queue { sender, stuck: None }))
+        Ok((Self(over), Queue { sender, room: Arc::new(Semaphore::new(ENTRIES)), stuck: None }))
     }
 
     /// Waits until everything is written, which it is once all queues are dropped. Gives the names of the

@@ -77,7 +77,8 @@ fn around(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
                 fact("Taken from", origin, out)?;
             }
             fact("Recorded by", &header.generator, out)?;
-            writeln!(out)
+            // Without a heading between them what follows would be a part of the list, and no code.
+            writeln!(out, "\n## Conversation\n")
         }
         Entry::Note(note) => code(&format!("{:>9}  note: {}", seconds(note.at), note.text), out),
         Entry::Ended(end) => {

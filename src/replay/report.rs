@@ -1,5 +1,6 @@
 //! The report: what of a recording was used, what was not, and where clients went off script.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,15 +13,32 @@ use crate::wire::Security;
 /// How many divergences of a session are kept; the rest is counted.
 const KEPT: usize = 100;
 
+/// How many sessions are reported one by one; of those before them there is a sum. A run may go on for weeks.
+const SESSIONS: usize = 10_000;
+
 /// What a replay came to.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// `exact`, `match` or `engine`.
     pub mode: &'static str,
-    /// Each session that was served, in order.
+    /// The first sessions, where there were too many to report each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
+    /// Each session that was served, in order; the last ten thousand of them.
     pub sessions: Vec<SessionReport>,
     /// Recorded sessions that nobody asked for, by the names of their recordings.
     pub unserved: Vec<String>,
+}
+
+/// What sessions came to together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Earlier {
+    /// How many they were.
+    pub sessions: u64,
+    /// How many of them went off script, or came too many.
+    pub off_script: u64,
+    /// How many of them left something of their recording unused.
+    pub incomplete: u64,
 }
 
 /// What a served session came to.
@@ -99,19 +117,23 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         self.unserved.is_empty()
             && self.sessions.iter().all(|session| session.unused.is_empty())
+            && self.earlier.as_ref().is_none_or(|earlier| earlier.incomplete == 0)
             && self.on_script()
     }
 
     /// Whether each client did only what was recorded, and none came too many.
     pub fn on_script(&self) -> bool {
-        self.sessions.iter().all(|session| session.divergences.is_empty() && session.recording.is_some())
+        self.sessions.iter().all(SessionReport::on_script)
+            && self.earlier.as_ref().is_none_or(|earlier| earlier.off_script == 0)
     }
 }
 
 /// The report as it grows.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    pages: Vec<Page>,
+    pages: VecDeque<Page>,
+    /// Of the pages that were before them.
+    earlier: Earlier,
 }
 
 /// A session's part of it.
@@ -136,7 +158,15 @@ impl Ledger {
         let left_out = prepared.into_iter().flat_map(|prepared| prepared.left_out.iter());
         // Where there is TLS, STLS is announced as long as it can be used.
         let lacks = |name: &&String| security == Security::Plain || !name.eq_ignore_ascii_case("STLS");
-        self.pages.push(Page {
+        if self.pages.len() == SESSIONS
+            && let Some(page) = self.pages.pop_front()
+        {
+            // One that is so far back and not over yet counts as what it is by now.
+            self.earlier.sessions += 1;
+            self.earlier.off_script += u64::from(!page.report.on_script());
+            self.earlier.incomplete += u64::from(page.used.contains(&false));
+        }
+        self.pages.push_back(Page {
             report: SessionReport {
                 session,
                 recording: prepared.map(|prepared| prepared.taped.name.clone()),
@@ -147,11 +177,17 @@ impl Ledger {
             prepared: prepared.cloned(),
             used,
         });
-        self.pages.len() - 1
+        self.earlier.sessions as usize + self.pages.len() - 1
     }
 
     pub(super) fn page(&mut self, at: usize) -> Option<&mut Page> {
-        self.pages.get_mut(at)
+        self.pages.get_mut(at.checked_sub(self.earlier.sessions as usize)?)
+    }
+
+    /// What the sessions before those that are listed came to.
+    pub(super) fn earlier(&self, mode: Mode) -> Option<Earlier> {
+        let incomplete = if mode == Mode::Engine { 0 } else { self.earlier.incomplete };
+        (self.earlier.sessions > 0).then(|| Earlier { incomplete, ..self.earlier.clone() })
     }
 
     /// What it comes to so far.
@@ -208,6 +244,11 @@ impl Exchange {
 }
 
 impl SessionReport {
+    /// Whether its client did only what was recorded, and it did not come too many.
+    fn on_script(&self) -> bool {
+        self.divergences.is_empty() && self.recording.is_some()
+    }
+
     pub(super) fn diverged(&mut self, divergence: Divergence) {
         if self.divergences.len() < KEPT {
             self.divergences.push(divergence);
@@ -227,6 +268,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.sessions.is_empty() {
             writeln!(f, "no session came")?;
+        }
+        if let Some(Earlier { sessions, off_script, incomplete }) = self.earlier {
+            writeln!(
+                f,
+                "the first {sessions} sessions: {off_script} off the recording, {incomplete} without all of it"
+            )?;
         }
         for session in &self.sessions {
             write!(f, "{session}")?;
@@ -276,5 +323,29 @@ impl fmt::Display for SessionReport {
             writeln!(f, "  message {message} was not recorded whole and is filled up to its size, {octets}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_without_end_are_summed_up() {
+        let mut ledger = Ledger::default();
+        for session in 0..SESSIONS + 5 {
+            let at = ledger.open(session as u32, None, Security::Plain);
+            assert_eq!(at, session);
+            let page = ledger.page(at).unwrap();
+            assert_eq!(page.report.session as usize, session);
+            page.report.recording = (session != 3).then(|| "seed.json".to_owned());
+        }
+        assert!(ledger.page(4).is_none());
+        let sessions = ledger.sessions(Mode::Match);
+        assert_eq!((sessions.len(), sessions[0].session), (SESSIONS, 5));
+        let earlier = ledger.earlier(Mode::Match);
+        assert_eq!(earlier, Some(Earlier { sessions: 5, off_script: 1, incomplete: 0 }));
+        let report = Report { mode: "match", earlier, sessions, unserved: Vec::new() };
+        assert!(!report.on_script() && report.to_string().starts_with("the first 5 sessions: 1 off"));
     }
 }

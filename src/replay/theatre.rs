@@ -272,10 +272,12 @@ impl Replay {
     /// What the replay came to so far.
     pub fn report(&self) -> Report {
         let mode = self.options.mode;
-        let sessions = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).sessions(mode);
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let (earlier, sessions) = (ledger.earlier(mode), ledger.sessions(mode));
+        drop(ledger);
         let served = *self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let names = self.sessions.iter().skip(served).map(|prepared| prepared.taped.name.clone());
-        Report { mode: mode.name(), sessions, unserved: names.collect() }
+        Report { mode: mode.name(), earlier, sessions, unserved: names.collect() }
     }
 }
 

@@ -21,9 +21,15 @@ const BUFFER: usize = 256 * 1024;
 /// Octets that are held for all sessions together before those of each are written, however few.
 const HELD: usize = 16 << 20;
 
-/// Files that are kept open. The others are opened again when their session goes on, so that an idle one
+/// Files that are kept open, at most. The others are opened again when their session goes on, so that an idle one
 /// needs no descriptor.
 const OPEN_FILES: usize = 64;
+
+/// How many files a recorder keeps open, which are fewer where descriptors are few.
+pub fn open_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(OPEN_FILES, |limit| OPEN_FILES.min((limit / 4) as usize))
+}
 
 /// What files are made.
 #[derive(Default)]
@@ -59,25 +65,34 @@ pub struct Recorder {
     taken: usize,
     /// The sessions whose files are open, the one used last at the end.
     open: VecDeque<u32>,
+    /// How many may be.
+    open_files: usize,
     announce: Option<Announce>,
-    paths: Paths,
+    finished: Finished,
 }
 
 /// Is told where a session that has ended was recorded: session, path.
 pub type Announce = Box<dyn Fn(u32, &Path) + Send>;
 
-/// The finished recordings, in the order in which they ended; that of a run from its beginning on.
+/// The finished recordings; that of a run from its beginning on. They are counted and not listed: there can be any
+/// number.
 #[derive(Debug, Clone, Default)]
-pub struct Paths(Arc<Mutex<Vec<PathBuf>>>);
+pub struct Finished(Arc<Mutex<(u64, Option<PathBuf>)>>);
 
-impl Paths {
-    /// Those finished so far.
-    pub fn paths(&self) -> Vec<PathBuf> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Finished {
+    /// How many there are so far.
+    pub fn count(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn push(&self, path: PathBuf) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+    /// The last one.
+    pub fn last(&self) -> Option<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    fn add(&self, path: PathBuf) {
+        let mut finished = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *finished = (finished.0 + 1, Some(path));
     }
 }
 
@@ -103,14 +118,26 @@ impl Recorder {
         }
         // Better said now than in the middle of the first session.
         rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)?;
-        let (sessions, run, run_dirty, dirty, taken, open, paths) = Default::default();
-        let folder = folder.to_owned();
-        Ok(Self { folder, files, sessions, run, run_dirty, dirty, taken, open, announce, paths })
+        let (sessions, run, run_dirty, dirty, taken, open, finished) = Default::default();
+        let (folder, open_files) = (folder.to_owned(), open_files());
+        Ok(Self {
+            folder,
+            files,
+            sessions,
+            run,
+            run_dirty,
+            dirty,
+            taken,
+            open,
+            open_files,
+            announce,
+            finished,
+        })
     }
 
-    /// Where the finished recordings are listed.
-    pub fn paths(&self) -> Paths {
-        self.paths.clone()
+    /// What is said of the finished recordings.
+    pub fn finished(&self) -> Finished {
+        self.finished.clone()
     }
 
     fn begin(&mut self, session: u32, header: &Header) -> io::Result<()> {
@@ -130,7 +157,7 @@ impl Recorder {
         if self.run.is_empty() {
             for format in formats.iter().copied().filter(of_run) {
                 let recording = make(format, RUN)?;
-                self.paths.push(recording.path.clone());
+                self.finished.add(recording.path.clone());
                 self.run.push(recording);
             }
         }
@@ -150,7 +177,7 @@ impl Recorder {
         }
         self.open.retain(|&open| open != session);
         self.open.push_back(session);
-        if self.open.len() * self.files.formats.len().max(1) > OPEN_FILES
+        if self.open.len() * self.files.formats.len().max(1) > self.open_files
             && let Some(oldest) = self.open.pop_front()
         {
             for recording in self.sessions.get_mut(&oldest).into_iter().flatten() {
@@ -167,7 +194,7 @@ impl Recorder {
             if let Some(announce) = &self.announce {
                 announce(session, &recording.path);
             }
-            self.paths.push(recording.path);
+            self.finished.add(recording.path);
         }
         for (recording, announce) in self.run.iter().zip(self.announce.iter().cycle()) {
             announce(session, &recording.path);

@@ -174,7 +174,7 @@ async fn run(
     stopped: watch::Receiver<bool>,
     ready: SyncSender<io::Result<(SocketAddr, String)>>,
 ) {
-    let listener = match Listener::bind(([127, 0, 0, 1], 0).into(), security).await {
+    let listener = match Listener::bind(([127, 0, 0, 1], 0).into(), security) {
         Ok(listener) => listener,
         Err(error) => return drop(ready.send(Err(error))),
     };
@@ -189,6 +189,6 @@ async fn run(
         Arc::clone(&house).tapped_session(cast.scene(accepted.security), accepted, stop.clone(), tap)
     };
     // Trouble with accepting shows in the test that connects.
-    let until = Until { limit: None, closing: stopped.clone(), stop: stopped };
+    let until = Until { limit: None, at_once: None, closing: stopped.clone(), stop: stopped };
     serve(vec![listener], until, |_| {}, session).await;
 }

@@ -48,7 +48,7 @@ missing=
 for package in \
     dovecot-pop3d mailutils-pop3d \
     courier-authdaemon libcourier-unicode4 libidn12 \
-    curl fetchmail mpop getmail6 mutt bsdutils tcpdump tshark python3 python3-pytest perl openssl
+    curl fetchmail mpop getmail6 mutt bsdutils tcpdump tshark python3 python3-pytest perl openssl libfaketime strace
 do
     state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || :)
     [ "$state" = installed ] || missing="$missing $package"
