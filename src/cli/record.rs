@@ -46,6 +46,10 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "DIR", default_value = "recordings")]
     output: PathBuf,
 
+    /// Record nothing: only show
+    #[arg(short, long, conflicts_with_all = ["output", "format", "mode"])]
+    no_record: bool,
+
     #[command(flatten)]
     formats: Formats,
 
@@ -118,9 +122,9 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let users = arguments.user.iter().map(|user| name_and_password(user)).collect::<Result<_, _>>()?;
     let Episodes { replay, record } = Episodes::choose(arguments.mode, folder, users)?;
     let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
-    let outlets =
-        Outlets::open(Some(folder), arguments.formats.files(), arguments.front.verbosity(), color, others)?;
-    if let Some(upstream) = arguments.upstream.as_ref().filter(|_| record) {
+    let kept = (!arguments.no_record).then_some(folder.as_path());
+    let outlets = Outlets::open(kept, arguments.formats.files(), arguments.front.verbosity(), color, others)?;
+    if let Some(upstream) = arguments.upstream.as_ref().filter(|_| record && kept.is_some()) {
         arguments.formats.advise(upstream.port);
     }
     let replay = replay.map(Arc::new);
@@ -139,7 +143,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         counts.errors,
         counts.up,
         counts.down,
-        if failed.is_empty() && counts.sessions > 0 {
+        if failed.is_empty() && counts.sessions > 0 && kept.is_some() {
             format!("; see them again: poptape show {}", folder.display())
         } else {
             String::new()
