@@ -14,7 +14,7 @@ pub const HAPROXY: Subject = Subject {
         Running::on_port(|port| {
             let config = around.folder.join("haproxy.cfg");
             let text = format!(
-                "global\n  nbthread 1\n  maxconn 20000\ndefaults\n  mode tcp\n  timeout connect 10s\n  \
+                "global\n  nbthread 1\n  maxconn 8000\ndefaults\n  mode tcp\n  timeout connect 10s\n  \
                  timeout client 600s\n  timeout server 600s\nlisten pop3\n  bind 127.0.0.1:{port}\n  \
                  server upstream {}\n",
                 around.upstream

@@ -32,7 +32,7 @@ pub const NGINX: Subject = Subject {
             let text = format!(
                 "load_module {MODULE};
 daemon off; user root; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null;
-events {{ worker_connections 20000; }}
+events {{ worker_connections 8000; }}
 stream {{
   server {{
     listen 127.0.0.1:{port}{listen}; proxy_pass {}; proxy_timeout 600s; tcp_nodelay on;
