@@ -17,7 +17,6 @@ use crate::net::listen::serve;
 use crate::net::server::House;
 use crate::pop3::Secrets;
 use crate::render::units::counted;
-use crate::sink::Sink;
 use crate::sink::tally::Tally;
 use crate::wire::Security;
 
@@ -43,9 +42,9 @@ impl<'a> Host<'a> {
     /// Opens the screen and the folder.
     pub(super) fn open(observed: &Observed, front: &'a Front, color: bool) -> Result<Self, Failure> {
         let tally = Tally::default();
-        let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
         let folder = observed.output.as_deref();
-        let outlets = Outlets::open(folder, observed.formats.files(), front.verbosity(), color, others)?;
+        let outlets =
+            Outlets::open(folder, observed.formats.files(), front.verbosity(), color, Some(tally.clone()))?;
         Ok(Self { front, outlets, tally })
     }
 

@@ -22,7 +22,6 @@ use crate::net::tls::Ends;
 use crate::relay::Policy;
 use crate::render::units::counted;
 use crate::replay::Replay;
-use crate::sink::Sink;
 use crate::sink::tally::Tally;
 use crate::wire::Security;
 
@@ -121,9 +120,14 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let folder = &arguments.output;
     let users = arguments.user.iter().map(|user| name_and_password(user)).collect::<Result<_, _>>()?;
     let Episodes { replay, record } = Episodes::choose(arguments.mode, folder, users)?;
-    let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
     let kept = (!arguments.no_record).then_some(folder.as_path());
-    let outlets = Outlets::open(kept, arguments.formats.files(), arguments.front.verbosity(), color, others)?;
+    let outlets = Outlets::open(
+        kept,
+        arguments.formats.files(),
+        arguments.front.verbosity(),
+        color,
+        Some(tally.clone()),
+    )?;
     if let Some(upstream) = arguments.upstream.as_ref().filter(|_| record && kept.is_some()) {
         arguments.formats.advise(upstream.port);
     }

@@ -1,11 +1,11 @@
-//! Commands sent a thousand at a time (RFC 2449 section 6.6).
+//! Commands sent thirty-two at a time (RFC 2449 section 6.6).
 
 use super::Target::AtMost;
 use super::{Row, Work, modes};
 use crate::load::Client;
 
 /// Commands sent together.
-const TOGETHER: usize = 1000;
+const TOGETHER: usize = 32;
 
 pub const PIPELINED: Work = Work {
     name: "pipelined",
@@ -18,7 +18,7 @@ pub const PIPELINED: Work = Work {
         cells: modes(AtMost(1.3), AtMost(2.0), AtMost(3.0)),
     }],
     run: |bench, subject| {
-        let rounds = bench.load(400, 10, 5);
+        let rounds = bench.load(5000, 10, 50);
         let running = bench.start(subject);
         let mut client = Client::connect(running.address, None);
         client.log_in();
