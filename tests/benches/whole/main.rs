@@ -14,6 +14,7 @@
     reason = "a benchmark is a peer with sockets and time, prints, and ends where something is wrong"
 )]
 
+mod growth;
 mod load;
 mod mail;
 mod pki;
@@ -23,7 +24,7 @@ mod subjects;
 mod system;
 mod works;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct Bench {
     is_tls: bool,
     /// The folder of the subject that runs now.
     folder: RefCell<Option<TempDir>>,
+    /// What is imported, once it is made.
+    capture: OnceCell<(TempDir, PathBuf)>,
 }
 
 impl Bench {
@@ -59,8 +62,28 @@ impl Bench {
     }
 
     /// The same where none is slow.
-    pub fn load(&self, usual: u64, _slow: u64, quick: u64) -> u64 {
+    pub fn load(&self, usual: u64, quick: u64) -> u64 {
         if self.quick { quick } else { usual }
+    }
+
+    /// Whether it is only to be seen that all works.
+    pub fn is_quick(&self) -> bool {
+        self.quick
+    }
+
+    /// The server in clear.
+    pub fn upstream(&self) -> SocketAddr {
+        self.upstreams[0]
+    }
+
+    /// A capture with a large session.
+    pub fn capture(&self) -> PathBuf {
+        let make = || {
+            let folder = system::scratch();
+            let file = works::import::make(self, folder.path());
+            (folder, file)
+        };
+        self.capture.get_or_init(make).1.clone()
     }
 
     /// What clients have for TLS, if the work has it.
@@ -147,7 +170,20 @@ fn main() {
     let running = [None, Some(&pki)].map(subjects::upstream);
     system::pin(own);
     let addresses = running.each_ref().map(|upstream| upstream.address);
-    let mut bench = Bench { quick, upstreams: addresses, pki, is_tls: false, folder: RefCell::default() };
+    let mut bench = Bench {
+        quick,
+        upstreams: addresses,
+        pki,
+        is_tls: false,
+        folder: RefCell::default(),
+        capture: OnceCell::new(),
+    };
+
+    let is_growth = arguments.iter().any(|it| it == "growth");
+    arguments.retain(|it| it != "growth" && it != "whole");
+    if is_growth {
+        return growth::run(&bench, "tests/benches/growth.svg".as_ref());
+    }
 
     print!("{}", report::HEAD);
     let mut total = [0; 2];

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::median;
-use crate::works::Target::{self, AtLeast, AtMost};
+use crate::works::Target::{self, AtLeast, AtMost, Below};
 use crate::works::{Row, Work};
 
 /// What was measured of a work: by subject a round, by round a figure a row.
@@ -38,7 +38,8 @@ pub fn lines(work: &Work, measured: &Measured) -> (String, [usize; 2]) {
             // Of each round by itself: what disturbs a round disturbs all subjects.
             let mut ratios: Vec<f64> =
                 figures.iter().zip(reference).map(|(one, other)| one / other).collect();
-            let (text, is_met) = judged(median(&mut ratios), target);
+            let own = median(&mut figures.clone());
+            let (text, is_met) = judged(median(&mut ratios), own, target);
             met[usize::from(!is_met)] += 1;
             text
         });
@@ -55,12 +56,13 @@ pub fn lines(work: &Work, measured: &Measured) -> (String, [usize; 2]) {
     (lines, met)
 }
 
-fn judged(ratio: f64, target: Target) -> (String, bool) {
-    let (sign, bound, met) = match target {
-        AtMost(bound) => ("<=", bound, ratio <= bound),
-        AtLeast(bound) => (">=", bound, ratio >= bound),
+fn judged(ratio: f64, own: f64, target: Target) -> (String, bool) {
+    let (shown, sign, bound, met) = match target {
+        AtMost(bound) => (ratio, "<=", bound, ratio <= bound),
+        AtLeast(bound) => (ratio, ">=", bound, ratio >= bound),
+        Below(bound) => (own, "<=", bound, own <= bound),
     };
-    (format!("{ratio:.2} ({sign} {bound}{})", if met { "" } else { ", **missed**" }), met)
+    (format!("{shown:.2} ({sign} {bound}{})", if met { "" } else { ", **missed**" }), met)
 }
 
 fn figure(value: f64, row: &Row) -> String {

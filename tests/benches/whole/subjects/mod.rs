@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::pki::Pki;
 use crate::system::program;
+use crate::works::import;
 
 pub use self::own::upstream;
 
@@ -65,6 +66,8 @@ pub const SUBJECTS: &[Subject] = &[
     socat::SOCAT,
     mitmdump::MITMDUMP,
     dovecot::DOVECOT,
+    import::TCPFLOW,
+    import::CONVERT,
 ];
 
 /// The row of this name.

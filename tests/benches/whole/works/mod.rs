@@ -1,6 +1,7 @@
 //! What is done: a file a work, a row a figure of it.
 
 pub mod idle;
+pub mod import;
 pub mod noop;
 pub mod pipelined;
 pub mod retr;
@@ -36,11 +37,13 @@ pub struct Row {
     pub cells: [Option<(&'static str, Target)>; 3],
 }
 
-/// A bound of a ratio.
+/// A bound, of a ratio unless it says otherwise.
 #[derive(Clone, Copy)]
 pub enum Target {
     AtMost(f64),
     AtLeast(f64),
+    /// Of the figure itself.
+    Below(f64),
 }
 
 /// Every work, in the order of the table.
@@ -54,6 +57,7 @@ pub const WORKS: &[Work] = &[
     tls::TLS_SESSIONS,
     serve::SERVE,
     start::START,
+    import::IMPORT,
 ];
 
 /// poptape's modes with a target each.

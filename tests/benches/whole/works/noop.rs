@@ -26,7 +26,7 @@ pub const NOOP: Work = Work {
         },
     ],
     run: |bench, subject| {
-        let commands = bench.load(20_000, 1000, 200);
+        let commands = bench.load(20_000, 200);
         let running = bench.start(subject);
         let mut client = Client::connect(running.address, None);
         client.log_in();

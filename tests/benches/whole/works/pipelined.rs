@@ -18,7 +18,7 @@ pub const PIPELINED: Work = Work {
         cells: modes(AtMost(1.3), AtMost(2.0), AtMost(3.0)),
     }],
     run: |bench, subject| {
-        let rounds = bench.load(5000, 10, 50);
+        let rounds = bench.load(5000, 50);
         let running = bench.start(subject);
         let mut client = Client::connect(running.address, None);
         client.log_in();

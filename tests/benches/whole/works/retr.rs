@@ -43,7 +43,7 @@ pub const RETR: Work = Work {
     run: |bench, subject| {
         // Such as write what passes as text, octet for octet, are in earnest about it.
         let kib = if subject.name == "socat -v" {
-            bench.load(256, 256, 64)
+            bench.load(256, 64)
         } else {
             bench.load_of(subject, 256 << 10, 32 << 10, 1 << 10)
         };

@@ -37,7 +37,7 @@ pub const SERVE: Work = Work {
         },
     ],
     run: |bench, subject| {
-        let sessions = bench.load(1000, 100, 10);
+        let sessions = bench.load(1000, 10);
         let running = bench.start(subject);
         (0..5).for_each(|_| session(running.address));
         let cpu = bench.cpu_of(&running, || (0..sessions).for_each(|_| session(running.address)));

@@ -17,7 +17,7 @@ pub const TLS_RETR: Work = Work {
         cells: [Some(("nothing", AtMost(1.0))), Some(("json", AtMost(1.5))), None],
     }],
     run: |bench, subject| {
-        let kib = bench.load(128 << 10, 1 << 10, 1 << 10);
+        let kib = bench.load(128 << 10, 1 << 10);
         let running = bench.start(subject);
         let mut client = Client::connect(running.address, bench.tls());
         client.log_in();
@@ -39,7 +39,7 @@ pub const TLS_SESSIONS: Work = Work {
         cells: [Some(("nothing", AtMost(1.0))), Some(("json", AtMost(1.5))), None],
     }],
     run: |bench, subject| {
-        let sessions = bench.load(500, 50, 5);
+        let sessions = bench.load(500, 5);
         let running = bench.start(subject);
         (0..5).for_each(|_| short_session(running.address, bench.tls()));
         let cpu = bench
