@@ -41,7 +41,9 @@ impl Tally {
             return;
         }
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().for_each(|entry| counts.count(entry));
+        for entry in entries {
+            counts.count(entry);
+        }
     }
 }
 
