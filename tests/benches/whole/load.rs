@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use crate::mail;
 
 /// How long what must come may take. Never reached unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A read from the socket.
 const READ: usize = 256 * 1024;

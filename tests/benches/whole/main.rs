@@ -143,11 +143,11 @@ fn role(arguments: &[String]) {
     match arguments {
         [role] if role == "upstream" => roles::upstream::run(None),
         [role, certificate, key] if role == "upstream" => {
-            roles::upstream::run(Some(pki::server(certificate.as_ref(), key.as_ref())));
+            roles::upstream::run(Some(&pki::server(certificate.as_ref(), key.as_ref())));
         }
         [role, upstream] if role == "copy" => roles::copy::run(upstream.parse().unwrap(), None),
         [role, upstream, log] if role == "copy" => {
-            roles::copy::run(upstream.parse().unwrap(), Some(PathBuf::from(log)));
+            roles::copy::run(upstream.parse().unwrap(), Some(log.as_ref()));
         }
         other => panic!("no role {other:?}"),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::getpid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Nanoseconds of a tick of `/proc/PID/stat`: USER_HZ is 100 on Linux.
+/// Nanoseconds of a tick of `/proc/PID/stat`: `USER_HZ` is 100 on Linux.
 const TICK: u64 = 10_000_000;
 
 /// How long the processor time of a subject must stand still until it has done all its work.

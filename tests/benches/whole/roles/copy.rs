@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +13,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Copies until it is killed; into `log`, a file a session, where there is such a folder.
-pub fn run(upstream: SocketAddr, log: Option<PathBuf>) {
+pub fn run(upstream: SocketAddr, log: Option<&Path>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -21,7 +21,7 @@ pub fn run(upstream: SocketAddr, log: Option<PathBuf>) {
         let number = AtomicU32::new(0);
         loop {
             let (client, _) = listener.accept().await.unwrap();
-            let log = log.as_ref().map(|folder| {
+            let log = log.map(|folder| {
                 let name = number.fetch_add(1, Ordering::Relaxed).to_string();
                 Arc::new(OpenOptions::new().append(true).create_new(true).open(folder.join(name)).unwrap())
             });

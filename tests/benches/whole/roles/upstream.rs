@@ -10,11 +10,11 @@ use crate::load::GREETING;
 use crate::mail;
 
 /// Serves until it is killed.
-pub fn run(tls: Option<Arc<ServerConfig>>) {
+pub fn run(tls: Option<&Arc<ServerConfig>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     super::ready(listener.local_addr().unwrap());
     for stream in listener.incoming() {
-        let (stream, tls) = (stream.unwrap(), tls.clone());
+        let (stream, tls) = (stream.unwrap(), tls.map(Arc::clone));
         stream.set_nodelay(true).unwrap();
         let session = move || {
             // A client that goes away is its own affair.
