@@ -76,7 +76,7 @@ async fn demo(arguments: &Arguments, color: bool) -> Result<PathBuf, Failure> {
     );
 
     let files = Files { formats: vec![&Json], ..Files::default() };
-    let outlets = Outlets::open(Some(&arguments.output), files, Some(arguments.verbose), color, Vec::new())?;
+    let outlets = Outlets::open(Some(&arguments.output), files, Some(arguments.verbose), color, None)?;
     let finished = outlets.finished.clone();
     let proxy = Proxy::new(upstream, Secrets::Redact, Ends::default(), &relay::Policy::default());
     let relaying = super::proxy::relay(Arc::new(proxy), vec![proxy_listener], until, outlets.queues.clone());

@@ -17,7 +17,6 @@ use crate::net::listen::serve;
 use crate::net::server::House;
 use crate::pop3::Secrets;
 use crate::render::units::counted;
-use crate::sink::Sink;
 use crate::sink::tally::{Counts, Tally};
 use crate::wire::Security;
 
@@ -43,9 +42,9 @@ impl<'a> Host<'a> {
     /// Opens the screen and the folder.
     pub(super) fn open(observed: &Observed, front: &'a Front, color: bool) -> Result<Self, Failure> {
         let tally = Tally::default();
-        let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
         let folder = observed.output.as_deref();
-        let outlets = Outlets::open(folder, observed.formats.files(), front.verbosity(), color, others)?;
+        let outlets =
+            Outlets::open(folder, observed.formats.files(), front.verbosity(), color, Some(tally.clone()))?;
         Ok(Self { front, outlets, tally })
     }
 
@@ -86,12 +85,12 @@ impl<'a> Host<'a> {
     }
 }
 
-/// The verdict of the certificates that clients took and must not take, said aloud: it is what the run was for.
+/// The verdict of what clients took and must not take, said aloud: it is what the run was for.
 pub(super) fn flaws(counts: &Counts) -> Verdict {
     match counts.flaws_taken {
         0 => Verdict::Clean,
         taken => {
-            say(&format!("{} a certificate of --tls-fail was taken", counted(taken, "time")));
+            say(&format!("{}: a client took what it must not take, see its note", counted(taken, "finding")));
             Verdict::Finding
         }
     }

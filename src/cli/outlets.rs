@@ -7,15 +7,15 @@ use super::output::warn;
 use crate::net::writer::{Queue, Wait, Writer};
 use crate::recording::{Entry, Note};
 use crate::render::text::Verbosity;
-use crate::sink::Sink;
 use crate::sink::console::Console;
 use crate::sink::recorder::{Announce, Files, Finished, Recorder};
+use crate::sink::tally::Tally;
 
 /// Where sessions' entries go, and the threads that take them.
 pub(super) struct Outlets {
     pub(super) queues: Queues,
     screen: Option<Writer>,
-    record: Writer,
+    record: Option<Writer>,
     pub(super) finished: Option<Finished>,
 }
 
@@ -25,16 +25,23 @@ pub(super) struct Queues {
     screen: Option<Queue>,
     /// None: what is seen is not recorded.
     record: Option<Queue>,
+    /// Counts what goes to either.
+    tally: Option<Tally>,
 }
 
 impl Queues {
-    /// The screen alone.
+    /// The screen alone; of what is counted, what clients must not do.
     pub(super) fn of_screen(&self) -> Self {
-        Self { record: None, ..self.clone() }
+        let tally = self.tally.as_ref().map(Tally::of_flaws);
+        Self { record: None, tally, ..self.clone() }
     }
 
     /// Hands entries on; gives what the session has to wait for.
     pub(super) fn put(&self, session: u32, entries: Vec<Entry>) -> Option<Wait> {
+        self.tally.iter().for_each(|tally| tally.count(&entries));
+        if self.record.is_none() {
+            return self.screen.as_ref()?.put(session, entries);
+        }
         let screen = self.screen.as_ref().and_then(|screen| screen.put(session, entries.clone()));
         let record = self.record.as_ref().and_then(|record| record.put(session, entries));
         match (screen, record) {
@@ -49,13 +56,13 @@ impl Queues {
 
 impl Outlets {
     /// Starts the live console (None: quiet; else how often -v was given), the recorder (None: nothing is
-    /// recorded) and what else takes entries.
+    /// recorded) and the tally.
     pub(super) fn open(
         folder: Option<&Path>,
         files: Files,
         verbose: Option<u8>,
         color: bool,
-        others: Vec<Box<dyn Sink + Send>>,
+        tally: Option<Tally>,
     ) -> Result<Self, Failure> {
         let cannot = |error| Failure::runtime(format!("cannot start a writer's thread: {error}"));
         let (mut screen, mut screen_queue, mut announce) = (None, None, None);
@@ -71,23 +78,27 @@ impl Outlets {
             });
             (screen, screen_queue, announce) = (Some(writer), Some(queue), Some(tell));
         }
-        let (mut sinks, mut finished) = (others, None);
+        let (mut record, mut queue, mut finished) = (None, None, None);
         if let Some(folder) = folder {
             let recorder = Recorder::new(folder, files, announce).map_err(|error| {
                 Failure::runtime(format!("cannot record into the folder {}: {error}", folder.display()))
             })?;
             finished = Some(recorder.finished());
-            sinks.insert(0, Box::new(recorder));
+            let (writer, its) =
+                Writer::start(vec![Box::new(recorder)], |problem| warn(&problem)).map_err(cannot)?;
+            (record, queue) = (Some(writer), Some(its));
         }
-        let (record, queue) = Writer::start(sinks, |problem| warn(&problem)).map_err(cannot)?;
-        Ok(Self { queues: Queues { screen: screen_queue, record: Some(queue) }, screen, record, finished })
+        Ok(Self { queues: Queues { screen: screen_queue, record: queue, tally }, screen, record, finished })
     }
 
     /// Waits until all is written, for a screen only as long as it takes anything. Gives the names of the sinks
     /// that failed to record.
     pub(super) async fn close(self) -> Vec<&'static str> {
         drop(self.queues);
-        let failed = self.record.join().await;
+        let failed = match self.record {
+            Some(record) => record.join().await,
+            None => Vec::new(),
+        };
         if let Some(screen) = self.screen {
             screen.join_screen().await;
         }

@@ -26,7 +26,6 @@ use crate::recording::format::pcap::{Kind, TlsLayer};
 use crate::relay::Policy;
 use crate::render::units::counted;
 use crate::replay::Replay;
-use crate::sink::Sink;
 use crate::sink::recorder::Files;
 use crate::sink::tally::Tally;
 use crate::wire::Security;
@@ -50,6 +49,10 @@ pub(super) struct Arguments {
     /// The folder for the recordings, one file a session
     #[arg(short, long, value_name = "DIR", default_value = "recordings")]
     output: PathBuf,
+
+    /// Record nothing: only show
+    #[arg(short, long, conflicts_with_all = ["output", "format", "mode"])]
+    no_record: bool,
 
     #[command(flatten)]
     formats: Formats,
@@ -159,13 +162,14 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
     let folder = &arguments.output;
     let users = arguments.user.iter().map(|user| name_and_password(user)).collect::<Result<_, _>>()?;
     let Episodes { replay, record } = Episodes::choose(arguments.mode, folder, users)?;
-    let others: Vec<Box<dyn Sink + Send>> = vec![Box::new(tally.clone())];
-    let outlets =
-        Outlets::open(Some(folder), arguments.files()?, arguments.front.verbosity(), color, others)?;
+    let kept = (!arguments.no_record).then_some(folder.as_path());
+    let (files, verbosity) = (arguments.files()?, arguments.front.verbosity());
+    let outlets = Outlets::open(kept, files, verbosity, color, Some(tally.clone()))?;
     // The port of what is TLS from the first octet on is chosen for Wireshark anyway.
     let all_sealed = arguments.sniffs()
         && arguments.front.securities().iter().all(|security| *security == Security::Implicit);
-    if let Some(upstream) = arguments.upstream.as_ref().filter(|_| record && !all_sealed) {
+    let advised = record && kept.is_some() && !all_sealed;
+    if let Some(upstream) = arguments.upstream.as_ref().filter(|_| advised) {
         arguments.formats.advise(upstream.port);
     }
     let replay = replay.map(Arc::new);
@@ -184,7 +188,7 @@ pub(super) fn run(arguments: &Arguments, color: bool) -> Result<Verdict, Failure
         counts.errors,
         counts.up,
         counts.down,
-        if failed.is_empty() && counts.sessions > 0 {
+        if failed.is_empty() && counts.sessions > 0 && kept.is_some() {
             format!("; see them again: poptape show {}", folder.display())
         } else {
             String::new()

@@ -191,7 +191,7 @@ impl Leg {
     /// The next octets of the session, or how the peer ended its direction.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Poll<Result<Bytes, Close>> {
         let Some(layer) = &mut self.tls else {
-            let octets = ready!(poll_try(&self.stream, cx, || pool.read(&self.stream)));
+            let octets = ready!(pool.poll_read(&mut self.stream, cx));
             self.used = true;
             return Poll::Ready(match octets {
                 Ok(octets) if octets.is_empty() => Err(Close::Finished),
@@ -251,7 +251,7 @@ impl Leg {
 
     /// Reads once, past any TLS: what a handshake is made of. Empty at the end.
     pub(super) async fn read_raw(&mut self, pool: &Pool) -> io::Result<Bytes> {
-        let octets = poll_fn(|cx| poll_try(&self.stream, cx, || pool.read(&self.stream))).await?;
+        let octets = poll_fn(|cx| pool.poll_read(&mut self.stream, cx)).await?;
         if let Some(sniffer) = &self.sniffer {
             sniffer.received(&octets);
         }

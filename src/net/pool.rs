@@ -2,9 +2,12 @@
 //! socket is readable, and what it read is a reference-counted slice of it.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 /// The size of a block. One read takes at most this much.
@@ -22,13 +25,14 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Reads what is there: empty at the end of the stream.
-    pub fn read(&self, stream: &TcpStream) -> io::Result<Bytes> {
+    /// Reads what is there: empty at the end of the stream. By a poll, which knows of a read that was not full that
+    /// there is no more, and does not ask the system again.
+    pub fn poll_read(&self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         // A panic elsewhere cannot leave the buffer in a bad state.
         let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut block);
-        stream.try_read_buf(&mut *block)?;
-        Ok(block.split().freeze())
+        ready!(pin!(stream.read_buf(&mut *block)).poll(cx))?;
+        Poll::Ready(Ok(block.split().freeze()))
     }
 
     /// Gives what `fill` appends to a block.

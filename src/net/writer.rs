@@ -6,9 +6,10 @@ use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Thread, park_timeout};
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::clock::Clock;
@@ -23,6 +24,13 @@ const ENTRIES: usize = 16 * 1024;
 
 /// What was taken reaches its place at least this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a thread that has taken all does not look again, unless there is much to take. To be woken for each command
+/// of a client that goes on would cost as much as to relay it.
+const DOZE: Duration = Duration::from_millis(10);
+
+/// Octets of one batch that are much.
+const MUCH: usize = 16 * 1024;
 
 /// How long a session waits for a screen that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -46,6 +54,8 @@ pub struct Queue {
     sender: mpsc::Sender<Batch>,
     /// For entries.
     room: Arc<Semaphore>,
+    /// The other end.
+    thread: Thread,
     /// Whether the other end takes nothing any more; None where it is waited for whatever it takes.
     stuck: Option<Arc<AtomicBool>>,
 }
@@ -62,6 +72,7 @@ impl Queue {
         if entries.is_empty() {
             return None;
         }
+        let is_much = entries.iter().any(is_much);
         // What is more than all the room waits for all of it.
         let weight = entries.len().min(ENTRIES) as u32;
         let batch = Batch { session, entries, _room: None };
@@ -72,6 +83,10 @@ impl Queue {
                 Ok(()) | Err(TrySendError::Closed(_)) => None,
             },
         };
+        let is_half_full = self.sender.capacity() < QUEUE / 2 || self.room.available_permits() < ENTRIES / 2;
+        if is_much || full.is_some() || is_half_full {
+            self.thread.unpark();
+        }
         let Some(batch) = full else {
             self.stuck.iter().for_each(|stuck| stuck.store(false, Ordering::Relaxed));
             return None;
@@ -98,6 +113,11 @@ impl Queue {
     }
 }
 
+/// Whether an entry is worth to wake somebody for.
+fn is_much(entry: &Entry) -> bool {
+    matches!(entry, Entry::Event(event) if event.octets().is_some_and(|(_, run)| run.bytes.len() >= MUCH))
+}
+
 /// A running thread.
 #[derive(Debug)]
 pub struct Writer(oneshot::Receiver<Vec<&'static str>>);
@@ -110,12 +130,20 @@ impl Writer {
     ) -> std::io::Result<(Self, Queue)> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (done, over) = oneshot::channel();
-        std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let failed = Drain { receiver, sinks, warn: Box::new(warn), failed: Vec::new() }.run();
             // Nobody waits for a screen that was given up on.
             let _ = done.send(failed);
         })?;
-        Ok((Self(over), Queue { sender, room: Arc::new(Semaphore::new(ENTRIES)), stuck: None }))
+        Ok((
+            Self(over),
+            Queue {
+                sender,
+                room: Arc::new(Semaphore::new(ENTRIES)),
+                thread: thread.thread().clone(),
+                stuck: None,
+            },
+        ))
     }
 
     /// Waits until everything is written, which it is once all queues are dropped. Gives the names of the
@@ -142,17 +170,20 @@ impl Drain {
     fn run(mut self) -> Vec<&'static str> {
         let (clock, _) = Clock::start();
         let mut flushed = 0;
-        while let Some(batch) = self.receiver.blocking_recv() {
-            self.take(&batch);
-            while let Ok(batch) = self.receiver.try_recv() {
+        while let Some(first) = self.receiver.blocking_recv() {
+            let mut next = Ok(first);
+            while let Ok(batch) = next {
                 self.take(&batch);
-                if clock.now() - flushed > FLUSH_EVERY.as_micros() as u64 {
+                next = self.receiver.try_recv();
+                if next.is_err() || clock.now() - flushed > FLUSH_EVERY.as_micros() as u64 {
                     self.each(|sink| sink.flush());
                     flushed = clock.now();
                 }
+                if matches!(next, Err(TryRecvError::Empty)) {
+                    park_timeout(DOZE);
+                    next = self.receiver.try_recv();
+                }
             }
-            self.each(|sink| sink.flush());
-            flushed = clock.now();
         }
         self.each(|sink| sink.flush());
         self.failed

@@ -119,6 +119,14 @@ pub struct Note {
 impl Note {
     /// The kind of the note that a client went on with a certificate that it must not take.
     pub const FLAW_TAKEN: &str = "flaw-taken";
+
+    /// The kind of the note that a client logged in in clear where STLS was kept from it.
+    pub const IN_CLEAR: &str = "in-clear";
+
+    /// Whether it says that a client did what it must not do.
+    pub fn is_flaw_taken(&self) -> bool {
+        [Self::FLAW_TAKEN, Self::IN_CLEAR].contains(&&*self.kind)
+    }
 }
 
 /// Who ended a session.

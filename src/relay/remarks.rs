@@ -2,15 +2,19 @@
 
 use crate::pop3::dissect::Request;
 use crate::pop3::{Command, Event, Keyword, State};
-use crate::recording::Entry;
+use crate::recording::{Entry, Note};
+use crate::wire::Security;
 
 use super::list::is_plus;
+use super::policy::Policy;
 
 /// Looks at what was found of a session until its login.
 #[derive(Debug, Default)]
 pub(super) struct Remarks {
     /// The upstream has a client's certificate to be shown.
     has_certificate: bool,
+    /// STLS is kept from the client, which has no TLS, until it logs in.
+    strips: bool,
     /// Mechanisms with channel binding were hidden from the client.
     pub(super) hidden: bool,
     told: bool,
@@ -30,8 +34,12 @@ enum Reads {
 }
 
 impl Remarks {
-    pub(super) fn new(has_certificate: bool) -> Self {
-        Self { has_certificate, ..Self::default() }
+    pub(super) fn new(policy: &Policy) -> Self {
+        Self {
+            has_certificate: policy.has_certificate,
+            strips: policy.strips() && policy.client != Security::Implicit,
+            ..Self::default()
+        }
     }
 
     /// What is to be said of these entries, a note's kind and text each.
@@ -45,6 +53,11 @@ impl Remarks {
             match event {
                 Event::Request { n, run, request: Request::Command(keyword), step } => {
                     let keyword = *keyword;
+                    let logs_in = matches!(keyword, Keyword::Pass | Keyword::Apop | Keyword::Auth);
+                    if logs_in && std::mem::take(&mut self.strips) {
+                        let text = "the client logs in in clear, though it was kept from STLS: somebody on the line can do the same";
+                        notes.push((Note::IN_CLEAR, text.to_owned()));
+                    }
                     self.reads = if keyword == Keyword::Capa { Reads::List(*n) } else { Reads::Requests };
                     if keyword == Keyword::Auth
                         && let Some(mechanism) = Command::parse(&run.bytes).words().next()

@@ -4,7 +4,7 @@
 //! ```text
 //! C: text            the client sends a line (S alike)
 //! C= one\r\ntwo      octets in one read
-//! connected, TLS C, TLS S, TLS S failed, FIN C, CUT C, RST C
+//! connected, TLS C, TLS S, TLS S failed, FIN C, CUT C, RST C, BROKE C
 //!   c: text          a line to the client (s to the server)
 //!   connect, tls c, tls s, fin c, cut c, rst c, close
 //! ! stls-answered    a note that was made, in order; behind a colon what is in its text
@@ -84,6 +84,10 @@ fn input(line: &str) -> Input {
         ("FIN", name) => Input::Closed(side(name), Close::Finished),
         ("CUT", name) => Input::Closed(side(name), Close::Truncated),
         ("RST", name) => Input::Closed(side(name), Close::Reset),
+        ("BROKE", name) => {
+            let why = TlsFailure { reason: "so it is".to_owned(), ..TlsFailure::default() };
+            Input::Broke(side(name), Box::new(why))
+        }
         ("TLS", rest) => {
             let failed = rest.ends_with("failed");
             let failure =
@@ -492,11 +496,56 @@ fn stls_is_stripped() {
           c: {answer}
           s: NOOP
         ! stls-hidden
-        ! stls-answered"
+        ! stls-answered
+        C: PASS x
+          s: PASS x
+        ! in-clear
+        C: PASS y
+          s: PASS y"
         );
         let (_, seen) = play(stripped, &script);
-        assert_eq!(seen[0], "CAPA\r\nSTLS\r\nNOOP\r\n");
+        assert_eq!(seen[0], "CAPA\r\nSTLS\r\nNOOP\r\nPASS ********\r\nPASS ********\r\n");
     }
+}
+
+#[test]
+fn stls_that_the_server_must_refuse_is_left_to_it() {
+    play(
+        STLS_TO_PLAIN,
+        "greeted
+        C: STLS now
+          s: STLS now
+        S: -ERR no argument
+          c: -ERR no argument
+        C: USER x
+          s: USER x
+        S: +OK
+          c: +OK
+        C: PASS x
+          s: PASS x
+        S: +OK
+          c: +OK
+        C: STLS
+          s: STLS
+        S: -ERR too late
+          c: -ERR too late",
+    );
+}
+
+#[test]
+fn what_breaks_tls_is_told() {
+    let (ended, _) = play(
+        policy(Security::Implicit, Security::Plain),
+        "  tls c
+        TLS C
+          connect
+        connected
+        BROKE C
+          rst s
+          close
+        ! tls-broken: TLS with the client broke: so it is",
+    );
+    assert_eq!(ended, Some((By::Client, How::Reset)));
 }
 
 #[test]
@@ -605,7 +654,7 @@ fn what_was_meant_for_tls_does_not_go_in_clear() {
 
 #[test]
 fn a_client_that_is_lost_in_its_handshake_has_a_session() {
-    let mut relay = Relay::new(header(), &Arc::new(policy(Security::Implicit, Security::Plain)));
+    let mut relay = Relay::new(Header::blank(), &Arc::new(policy(Security::Implicit, Security::Plain)));
     relay.handle(0, Input::Opened, &mut Vec::new());
     relay.handle(1, Input::Closed(Side::Client, Close::Reset), &mut Vec::new());
     let entries = relay.entries();

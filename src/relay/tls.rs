@@ -112,7 +112,7 @@ impl Tls {
             policy: Arc::clone(policy),
             stage: Stage::Opening,
             intercept: policy.intercepts().then(Intercept::new),
-            remarks: Remarks::new(policy.has_certificate),
+            remarks: Remarks::new(policy),
             secure: [false; 2],
             early: None,
             flaw: None,

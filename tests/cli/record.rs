@@ -165,3 +165,30 @@ fn what_the_command_did_is_recorded_whole() {
     let file = std::fs::read_to_string(&recordings(folder.path())[0]).unwrap();
     assert!(file.contains("QUIT") && file.contains(r#""how":"finished"}}"#), "{file}");
 }
+
+#[test]
+fn what_is_not_to_be_recorded_leaves_no_file() {
+    let server = Server::answering(|_| b"+OK\r\n".to_vec());
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = poptape();
+    command.current_dir(folder.path()).args([
+        "record",
+        "-l",
+        "127.0.0.1:0",
+        "--no-record",
+        "--sessions",
+        "1",
+    ]);
+    command.args(["-u", &format!("pop3://{}", server.address)]);
+    let proxy = Proxy::run(command, folder);
+    let mut client = proxy.connect();
+    expect(&mut client, b"+OK ready\r\n");
+    client.write_all(b"QUIT\r\n").unwrap();
+    expect(&mut client, b"+OK\r\n");
+    drop(client);
+    let left = proxy.wait();
+    assert!(left.stdout.contains("QUIT"), "{}", left.stdout);
+    assert!(left.stderr.contains("1 session, 1 exchange, 0 -ERR, 6 octets up, 16 down"), "{}", left.stderr);
+    assert!(!left.stderr.contains("poptape show"), "{}", left.stderr);
+    assert_eq!(left.folder.path().read_dir().unwrap().count(), 0);
+}

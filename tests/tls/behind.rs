@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rustls::{ClientConnection, StreamOwned};
 
 use super::peer::{Secure, trusting};
-use super::{Listening, serving};
+use super::{Listening, Recorded, serving};
 
 /// A client whose last word of the handshake is not sent yet.
 fn almost(to: &Listening) -> (ClientConnection, TcpStream) {
@@ -47,6 +47,34 @@ fn every_command_behind_the_handshake_is_answered() {
     // With the greeting.
     assert_eq!(answers.len(), 1 + 2 + count + 1);
     assert!(answers.iter().all(|line| line.starts_with("+OK")));
+}
+
+/// A record that cannot be right, or an alert, is told as what it is and not as a reset.
+#[test]
+fn what_breaks_tls_is_told() {
+    let server = serving(&["--tls", "implicit"]);
+    let mut client = Secure::implicit(&server);
+    client.line();
+    client.in_clear(b"NOOP\r\n");
+    assert!(client.rest().is_err());
+    let left = server.proxy.stop();
+    let notes = Recorded::of(&left);
+    assert_eq!(notes.notes("tls-broken").len(), 1, "{}", left.stdout);
+}
+
+/// Behind the session's end nobody looks any more at what comes.
+#[test]
+fn what_comes_in_clear_behind_the_end_is_thrown_away() {
+    let server = serving(&["--tls", "implicit", "--sessions", "1"]);
+    let mut client = Secure::implicit(&server);
+    client.line();
+    assert!(client.ask("QUIT").starts_with("+OK"));
+    client.in_clear(b"NOOP\r\n");
+    client.cut_off();
+    let left = server.proxy.wait();
+    assert_eq!(left.code, Some(0), "{}", left.stderr);
+    assert!(!left.stderr.contains("panicked"), "{}", left.stderr);
+    assert_eq!(Recorded::of(&left).end().1, "finished");
 }
 
 /// Nor does what comes behind the client's last word keep poptape from others.

@@ -81,6 +81,11 @@ impl Secure {
         stream.conn.complete_io(&mut stream.sock).unwrap();
     }
 
+    /// Sends octets past TLS.
+    pub fn in_clear(&mut self, octets: &[u8]) {
+        self.0.get_mut().sock.write_all(octets).unwrap();
+    }
+
     /// Goes without a word of TLS.
     pub fn cut_off(self) {
         drop(self.0.into_inner().sock);
