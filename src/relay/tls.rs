@@ -142,8 +142,10 @@ impl Tls {
             Input::Closed(side, how) => self.closed(core, at, side, how, actions),
             Input::Broke(side, why) => {
                 tell_broken(&mut core.observer, at, side, &why);
-                // Which is a word.
-                self.mute &= side != Side::Client;
+                if side == Side::Client {
+                    // Which is a word; and whether the server would have said one is not known.
+                    (self.mute, core.in_clear) = (false, false);
+                }
                 self.closed(core, at, side, Close::Reset, actions);
             }
             Input::ConnectFailed(_) | Input::Stop => {

@@ -168,7 +168,11 @@ fn the_ways_to_trust_it_work() {
     std::fs::write(home.path().join("fetch.py"), PYTHON).unwrap();
     // Fetchmail and curl would ask for a password.
     let netrc = home.path().join(".netrc");
-    std::fs::write(&netrc, "machine 127.0.0.1 login ada password secret\n").unwrap();
+    std::fs::write(
+        &netrc,
+        "machine 127.0.0.1 login ada password secret\nmachine localhost login ada password secret\n",
+    )
+    .unwrap();
     std::fs::set_permissions(&netrc, PermissionsExt::from_mode(0o600)).unwrap();
     let authority = Authority::open(&folder).unwrap();
     for (program, blank, filled) in [
@@ -213,7 +217,7 @@ fn meets_server(
     flaw: Option<Flaw>,
     client: impl FnOnce(u16) -> Output,
 ) -> (Output, bool) {
-    let shown = authority.issue(&["127.0.0.1".to_owned()], flaw).unwrap();
+    let shown = authority.issue(&["localhost".to_owned(), "127.0.0.1".to_owned()], flaw).unwrap();
     let config = ServerConfig::builder_with_provider(default_provider().into())
         .with_safe_default_protocol_versions()
         .unwrap()
