@@ -10,6 +10,7 @@ use super::policy::Policy;
 
 /// Looks at what was found of a session until its login.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(super) struct Remarks {
     /// The upstream has a client's certificate to be shown.
     has_certificate: bool,

@@ -40,14 +40,14 @@ pub fn part(name: &'static str) -> Part {
         let response = again();
         part = part.work(work, move || dissect(&response, chunk));
     }
-    let (a, b, c, d, e) = (again(), again(), again(), again(), again());
+    let [whole, lined, stuffed, octets, foreign] = std::array::from_fn(|_| again());
     let mut out = Vec::with_capacity(response.len());
-    part.work("memmem", move || bounds::terminator(&a))
-        .work("memchr a line", move || bounds::every_line(&b))
-        .work("unstuff by copy", move || bounds::unstuff(&c, &mut out))
-        .work("octet by octet", move || bounds::every_octet(&d))
+    part.work("memmem", move || bounds::terminator(&whole))
+        .work("memchr a line", move || bounds::every_line(&lined))
+        .work("unstuff by copy", move || bounds::unstuff(&stuffed, &mut out))
+        .work("octet by octet", move || bounds::every_octet(&octets))
         .work("sawp-pop3", move || {
-            let (rest, message) = POP3 {}.parse(&e, Direction::ToClient).unwrap();
+            let (rest, message) = POP3 {}.parse(&foreign, Direction::ToClient).unwrap();
             assert!(rest.is_empty() && message.is_some(), "it has read all of it");
             0
         })

@@ -23,8 +23,11 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
+/// Makes a part of its name.
+type Make = fn(&'static str) -> part::Part;
+
 /// Every part with its name.
-const PARTS: &[(&str, fn(&'static str) -> part::Part)] = &[
+const PARTS: &[(&str, Make)] = &[
     ("a response of 64 MB", dissect::part),
     ("commands", command::part),
     ("exchanges", command::exchanges),

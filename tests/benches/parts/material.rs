@@ -16,8 +16,8 @@ pub fn body(octets: usize) -> Vec<u8> {
     while body.len() < octets {
         dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let high = dice >> 16;
-        let len = if high % 10 == 0 { (high / 10) as usize % 71 } else { 76 };
-        if high % 100 == 0 {
+        let len = if high.is_multiple_of(10) { (high / 10) as usize % 71 } else { 76 };
+        if high.is_multiple_of(100) {
             body.extend_from_slice(b"..");
         }
         body.extend((0..len).map(|at| b'A' + ((high as usize + at * 7) % 26) as u8));

@@ -113,7 +113,6 @@ impl Session {
                     session.input(Input::Received(Side::Client, Bytes::copy_from_slice(octets)));
                     session.answered(octets);
                 }
-                Step::Octets(..) => {}
                 Step::Mark(b'w') => session.pass(1_500_000),
                 Step::Mark(b'W') => session.pass(3_600_000_000),
                 Step::Mark(b'P') => session.input(Input::Stop),
@@ -122,7 +121,7 @@ impl Session {
                     let how = if *letter == b'F' { Close::Finished } else { Close::Reset };
                     session.input(Input::Closed(Side::Client, how));
                 }
-                Step::Mark(_) => {}
+                Step::Octets(..) | Step::Mark(_) => {}
             }
             session.drain();
         }
@@ -174,7 +173,7 @@ impl Session {
 
     /// Looks at the answers to what came in one read.
     fn answered(&self, octets: &[u8]) {
-        let ends = octets.iter().filter(|&&octet| octet == b'\n').count();
+        let ends = octets.split(|&octet| octet == b'\n').count() - 1;
         match ends {
             // Only the end of the session can be told in the middle of a line.
             0 if self.said.is_empty() => {}

@@ -132,6 +132,7 @@ fn header() -> Header {
 }
 
 /// A session in the order of the world, and what was seen of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Seen {
     relay: Relay,
     at: u64,
@@ -197,19 +198,15 @@ impl Seen {
             return;
         }
         if self.connecting {
-            match step {
-                Step::Mark(letter @ (b'K' | b'k' | b'P')) => {
-                    self.connecting = false;
-                    self.connected = *letter == b'K';
-                    return self.input(mark(*letter, Side::Client));
-                }
-                // The world waits for it.
-                _ => {
-                    (self.connecting, self.connected) = (false, true);
-                    self.input(mark(b'K', Side::Client));
-                    return self.step(step);
-                }
+            if let Step::Mark(letter @ (b'K' | b'k' | b'P')) = step {
+                self.connecting = false;
+                self.connected = *letter == b'K';
+                return self.input(mark(*letter, Side::Client));
             }
+            // The world waits for it.
+            (self.connecting, self.connected) = (false, true);
+            self.input(mark(b'K', Side::Client));
+            return self.step(step);
         }
         if let Some(leg) = self.securing {
             match step {
@@ -307,10 +304,11 @@ impl Seen {
             assert_eq!(opened, self.entries == 0, "{entry:?} is entry {}", self.entries);
             self.entries += 1;
             match entry {
-                Entry::Event(event) => match event.octets() {
-                    Some((Side::Server, run)) => self.observed.extend_from_slice(&run.bytes),
-                    _ => {}
-                },
+                Entry::Event(event) => {
+                    if let Some((Side::Server, run)) = event.octets() {
+                        self.observed.extend_from_slice(&run.bytes);
+                    }
+                }
                 Entry::Note(note) => self.answered |= note.kind == "stls-answered",
                 Entry::Ended(end) => self.ended = Some((end.by, end.how)),
                 _ => {}

@@ -97,7 +97,9 @@ fn written(format: &str, entries: &[Entry]) -> Vec<u8> {
     let mut file = Vec::new();
     if let Some(format) = named(format) {
         let mut writer = format.writer(&Writing::default());
-        entries.iter().for_each(|entry| writer.take(1, entry, &mut file));
+        for entry in entries {
+            writer.take(1, entry, &mut file);
+        }
         if !matches!(entries.last(), Some(Entry::Ended(_))) {
             writer.tail(&mut file);
         }
