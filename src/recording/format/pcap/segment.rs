@@ -31,10 +31,10 @@ impl Label {
         Self { exchanges: Some((n, n)), masked }
     }
 
-    /// That of both, the other one's octets being the later ones.
+    /// That of both. An upload, or the rest of a request, may go on behind what was asked after it.
     pub(super) fn join(&mut self, other: Self) {
         self.exchanges = match (self.exchanges, other.exchanges) {
-            (Some((first, _)), Some((_, last))) => Some((first, last)),
+            (Some((first, last)), Some((from, to))) => Some((first.min(from), last.max(to))),
             (mine, others) => mine.or(others),
         };
         self.masked = self.masked.or(other.masked);
