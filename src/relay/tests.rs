@@ -503,8 +503,10 @@ fn stls_is_stripped() {
         C: PASS y
           s: PASS y"
         );
-        let (_, seen) = play(stripped, &script);
+        let (_, seen) = play(stripped.clone(), &script);
         assert_eq!(seen[0], "CAPA\r\nSTLS\r\nNOOP\r\nPASS ********\r\nPASS ********\r\n");
+        // Nothing is noted behind the end.
+        play(stripped, "greeted\nC= PASS x\n  s= PASS x\nFIN S\n  fin c\nFIN C\n  fin s\n  close");
     }
 }
 

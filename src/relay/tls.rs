@@ -155,8 +155,11 @@ impl Tls {
             input => core.handle(at, input, actions),
         }
         let notes = self.remarks.look(core.observer.found().get(known..).unwrap_or_default());
-        for (kind, text) in notes {
-            core.observer.note(at, kind, text);
+        // What is said of a session comes before its end; half a line that came with that is no login.
+        if !core.over {
+            for (kind, text) in notes {
+                core.observer.note(at, kind, text);
+            }
         }
     }
 
